@@ -1,0 +1,1 @@
+"""Contact rules: consent, caps, quiet hours, timing; the ledger as arrays."""

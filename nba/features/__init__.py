@@ -1,0 +1,1 @@
+"""Features: what is known of a customer at a moment, as numbers, online and offline alike."""

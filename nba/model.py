@@ -1,0 +1,153 @@
+"""The words of the domain as frozen values: what callers ask, what they are told.
+
+A value that exists is in a right state: ids and names are checked here, once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nba.errors import InvalidInput, NbaError
+
+_ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
+ID_RULE = "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -"
+Scalar = str | float | bool | None
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` can be an id: 1 to 128 of `[A-Za-z0-9._~:-]`."""
+    return _ID.fullmatch(text) is not None
+
+
+def _require_id(name: str, value: str | None) -> None:
+    if value is not None and not is_id(value):
+        raise InvalidInput.of(name, ID_RULE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRequest:
+    """Decide for one customer.
+
+    Attributes:
+        decision_id: the caller's, or made at the edge; the draw is keyed by it.
+        digest: SHA-256 of what was asked, so that a repeat is told from another request.
+        context: the request's own features; keys the playbook doesn't declare are named, not used.
+        actions, channels: narrow the playbook's; None is all of them.
+        activate: False holds the decision until it is shown.
+        at: the moment, epoch seconds; on the request clock only.
+    """
+
+    customer_id: str
+    decision_id: str
+    digest: bytes
+    context: Mapping[str, Scalar] = field(default_factory=dict)
+    actions: tuple[str, ...] | None = None
+    channels: tuple[str, ...] | None = None
+    activate: bool = True
+    explain: bool = False
+    at: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_id("customer_id", self.customer_id)
+        _require_id("decision_id", self.decision_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One event or outcome as reported.
+
+    An outcome names a decision or a customer; an event names a customer.
+    """
+
+    source: Literal["event", "outcome"]
+    id: str
+    type: str
+    customer_id: str | None = None
+    decision_id: str | None = None
+    channel: str | None = None
+    occurred_at: float | None = None
+    value: float = 0.0
+    properties: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_id(f"{self.source}_id", self.id)
+        _require_id("customer_id", self.customer_id)
+        _require_id("decision_id", self.decision_id)
+        if self.customer_id is None and self.decision_id is None:
+            raise InvalidInput.of("customer_id", "name the customer, or for an outcome the decision")
+        if not math.isfinite(self.value):
+            raise InvalidInput.of("value", "must be a finite number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """Up to 1,000 events or outcomes that came in one body, each accepted or rejected by itself."""
+
+    items: tuple[Report | Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """A held decision was shown."""
+
+    decision_id: str
+
+
+Command = DecisionRequest | Reports | Activation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A decision's answer.
+
+    Attributes:
+        body: JSON bytes, the same for every repeat.
+        repeated: the id was seen before.
+        expired: its moment, `send_at`, has passed.
+    """
+
+    body: bytes
+    repeated: bool
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One item that was not taken, by its place in the body."""
+
+    index: int
+    id: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    accepted: int
+    duplicates: int
+    rejected: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activated:
+    """The held decision counts as shown now; also when it already did."""
+
+
+Result = Answer | Receipt | Activated | NbaError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRow:
+    """A contact in the ledger: reserved ones count, held ones until `expires_at`, released ones don't."""
+
+    decision_id: str
+    surrogate: str
+    action: str
+    channel: str
+    purpose: str
+    send_at: float
+    status: Literal["reserved", "held", "released"]
+    expires_at: float | None = None

@@ -1,0 +1,1 @@
+"""Policies: features and eligible arms in, odds out."""

@@ -1,0 +1,169 @@
+"""From scores to odds, down the tree {no_contact, action} → channel → timing.
+
+At each node an explorer spreads odds over the eligible children; a child that is itself a node is worth
+what its own odds make of the scores below it. Then the floor: odds ← (1 − ε)·odds + ε·u, with u uniform
+over the eligible children at each node. Knows arms and scores; knows no features and no model.
+
+The children of a level stand as (slots, nodes, n): slot t of a node is its t-th child, so that every step
+is one array operation along n, for one customer as for a million. Sums run over the slots in order, so a
+row's odds don't depend, in any bit, on the rest of its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nba.playbook.arms import ArmTable
+from nba.playbook.schema import Exploration
+from nba.policies.policy import Bools, Floats, Ints
+
+_FEW = 32  # rows from which a pass over whole arrays is faster than a call for every node
+_CELLS = 4_000  # numbers at a time: stays in the cache, and far below the 128 kB where malloc gets slow
+_CLOSED = -1e100  # the value of what is not eligible: below every score, and differences stay finite
+
+# ((T, G, n) values, (T, G, n) 1.0 where eligible, (G, n) eligible children, at least 1) → (T, G, n) odds
+# that sum to 1 over each node's eligible children. A node with none may get anything: its own odds are 0.
+Explorer = Callable[[Floats, Floats, Floats], Floats]
+
+
+def first_best(values: Floats) -> Bools:
+    """(T, G, n) → (T, G, n): true for the best child of each node; ties: the first."""
+    slots = np.arange(len(values))[:, None, None]
+    if values.shape[2] < _FEW:
+        best: Ints = values.argmax(axis=0)
+    else:  # the same, without argmax's copy and its call for every node
+        is_best = values == np.maximum.reduce(values, axis=0)
+        best = np.minimum.reduce(np.where(is_best, slots, len(values)), axis=0)
+    return slots == best
+
+
+def greedy(values: Floats, open_: Floats, count: Floats) -> Floats:
+    """All odds on the best child."""
+    return first_best(values).astype(np.float64)
+
+
+def uniform(values: Floats, open_: Floats, count: Floats) -> Floats:
+    """The same odds for every eligible child."""
+    return open_ / count
+
+
+def epsilon_greedy(epsilon: float) -> Explorer:
+    """Greedy with odds 1 − ε, uniform with odds ε, at each node."""
+
+    def explore(values: Floats, open_: Floats, count: Floats) -> Floats:
+        return (1.0 - epsilon) * greedy(values, open_, count) + epsilon * (open_ / count)
+
+    return explore
+
+
+def squarecb(gamma: float, sigma: float) -> Explorer:
+    """Inverse gap weighting: pᵢ = 1 / (K + γ·gapᵢ/σ) for i ≠ best, and the best gets the rest.
+
+    Foster & Rakhlin (2020), "Beyond UCB", §3, with gaps in units of σ.
+    """
+    scale = gamma / max(sigma, 1e-12)
+
+    def explore(values: Floats, open_: Floats, count: Floats) -> Floats:
+        odds = open_ / (count + scale * (np.maximum.reduce(values, axis=0) - values))
+        rest = 1.0 - np.add.reduce(odds, axis=0)
+        return odds + first_best(values) * rest
+
+    return explore
+
+
+def explorer_of(settings: Exploration, sigma: float) -> Explorer:
+    """The explorer that a playbook asks for; σ is the scale of the gaps, in currency."""
+    if settings.explorer == "squarecb":
+        return squarecb(settings.gamma, sigma)
+    return epsilon_greedy(settings.epsilon) if settings.explorer == "epsilon-greedy" else uniform
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """The G nodes of one depth over m children; child m and node G − 1 are empty and fill the gaps.
+
+    The empty node also keeps sums in order: numpy sums in pairs where only one number comes out.
+
+    Attributes:
+        slots: (T, G) child of each slot of each node.
+        place: (m,) where each child stands in (T, G), flat.
+        node: (m,) the node of each child.
+    """
+
+    slots: Ints
+    place: Ints
+    node: Ints
+
+    @classmethod
+    def of(cls, starts: Ints, children: int) -> Level:
+        """Nodes whose first children are `starts`, of so many children, all neighbours."""
+        sizes = np.diff(starts, append=children)
+        node = np.repeat(np.arange(len(starts)), sizes)
+        slot = np.arange(children) - starts[node]
+        slots = np.full((int(sizes.max()), len(starts) + 1), children)
+        slots[slot, node] = np.arange(children)
+        return cls(slots, slot * (len(starts) + 1) + node, node)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """The tree of an arm table: its levels from the leaves up; levels that branch nowhere are left out."""
+
+    levels: tuple[Level, ...]
+
+    @classmethod
+    def of(cls, arms: ArmTable) -> Tree:
+        pairs, actions = arms.channel_starts, arms.action_starts
+        levels = [Level.of(pairs, len(arms)), Level.of(np.searchsorted(pairs, actions), len(pairs))]
+        root = Level.of(np.zeros(1, dtype=np.int64), len(actions))
+        return cls((*(level for level in levels if len(level.slots) > 1), root))
+
+    def odds(self, scores: Floats, eligible: Bools, explore: Explorer, floor: float) -> Floats:
+        """(n, k) finite scores and eligible arms, arm 0 always → (n, k) odds.
+
+        Rows sum to 1, refused arms have exactly 0, every eligible arm at least floor·u.
+        """
+        odds = np.empty(scores.shape)
+        step = max(_CELLS // self.levels[0].slots.size, 8)
+        for start in range(0, len(scores), step):
+            rows = slice(start, start + step)
+            odds[rows] = self._block(scores[rows], eligible[rows], explore, floor).T
+        return odds
+
+    def uniform(self, eligible: Bools) -> Floats:
+        """(n, k) → u, (n, k): uniform over the eligible children at each node."""
+        return self.odds(np.zeros(eligible.shape), eligible, uniform, 0.0)
+
+    def _block(self, scores: Floats, eligible: Bools, explore: Explorer, floor: float) -> Floats:
+        n, k = scores.shape
+        open_, values = np.zeros((k + 1, n)), np.full((k + 1, n), _CLOSED)
+        open_[:k] = eligible.T
+        np.copyto(values[:k], scores.T, where=eligible.T)
+        conditional = []
+        for level in self.levels:
+            o, v = open_.take(level.slots, axis=0), values.take(level.slots, axis=0)
+            total = np.add.reduce(o, axis=0)
+            count = np.maximum(total, 1.0)
+            both = np.empty((2, *o.shape))
+            both[0] = explore(v, o, count)
+            np.divide(o, count, out=both[1])
+            conditional.append(both.reshape(2, -1, n))
+            values = np.add.reduce(both[0] * v, axis=0)
+            open_ = np.minimum(total, 1.0)
+        explored, even = self._down(conditional)
+        return (1.0 - floor) * explored + floor * even
+
+    def _down(self, conditional: list[Floats]) -> Floats:
+        """(2, T·G, n) odds within each node, leaves first → (2, k, n) odds of the leaves."""
+        odds = conditional[-1].take(self.levels[-1].place, axis=1)
+        for level, below in zip(self.levels[-2::-1], conditional[-2::-1], strict=True):
+            odds = below.take(level.place, axis=1) * odds.take(level.node, axis=1)
+        return odds
+
+
+def uniform_tree(arms: ArmTable, eligible: Bools) -> Floats:
+    """(n, k) eligible arms → u, (n, k), the floor's distribution (invariant 1)."""
+    return Tree.of(arms).uniform(eligible)

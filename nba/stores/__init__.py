@@ -1,0 +1,1 @@
+"""Stores: ports, and the adapters behind them."""

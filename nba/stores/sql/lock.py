@@ -1,0 +1,36 @@
+"""One writer at a time, over threads and processes of one machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nba.errors import StoreUnavailable
+
+
+class FileLock:
+    """A blocking `flock` on a file of its own. Waiters sleep in the kernel; a dead holder lets go.
+
+    The file is opened anew each time, since a flock belongs to the open file and not to the thread: so
+    threads exclude each other by the same means as processes. Not re-entrant.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait for the lock and hold it. Raises StoreUnavailable where its file can't be made."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path} can't be written: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough if a fork copied the descriptor
+            os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The steps, oldest first; `nba/stores/sql/migrate.py` lists them too."""

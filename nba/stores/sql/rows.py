@@ -1,0 +1,42 @@
+"""Rows as the database has them ↔ rows as the ports have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+from typing import Any
+
+import orjson
+from sqlalchemy import Table
+
+from nba.stores.ports import CustomerRow
+
+
+def parameters(table: Table, rows: Iterable[object]) -> list[dict[str, Any]]:
+    """The fields of `rows` that are the columns of `table`, as one multi-row statement takes them."""
+    names = [column.name for column in table.columns]
+    fields = attrgetter(*names)
+    return [dict(zip(names, fields(row), strict=True)) for row in rows]
+
+
+def profile(row: CustomerRow) -> dict[str, Any]:
+    return {
+        "surrogate": row.surrogate,
+        "state": row.state,
+        "attributes": orjson.dumps(row.attributes).decode(),
+        "consents": orjson.dumps(row.consents).decode(),
+        "last_at": row.last_at,
+        "version": row.version,
+    }
+
+
+def customer(record: Mapping[str, Any]) -> CustomerRow:
+    return CustomerRow(
+        customer_id=record["customer_id"],
+        surrogate=record["surrogate"],
+        state=record["state"],
+        attributes=orjson.loads(record["attributes"]),
+        consents=orjson.loads(record["consents"]),
+        last_at=record["last_at"],
+        version=record["version"],
+    )

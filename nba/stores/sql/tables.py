@@ -1,0 +1,143 @@
+"""The tables as they are now. How a store came to have them stands in `migrations/`; a test holds both equal.
+
+Column names are the field names of the rows in `nba/stores/ports.py`, so rows need no mapping of their own.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData()
+
+META = Table(
+    "meta",
+    METADATA,
+    Column("id", Integer, nullable=False, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("clock", String(16), nullable=False),
+    Column("pings", Integer, nullable=False),
+    PrimaryKeyConstraint("id", name="meta_pk"),
+    CheckConstraint("id = 1", name="meta_has_one_row"),
+)
+
+CUSTOMERS = Table(
+    "customers",
+    METADATA,
+    Column("customer_id", String(128), nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    PrimaryKeyConstraint("customer_id", name="customers_pk"),
+    UniqueConstraint("surrogate", name="customers_surrogate"),
+)
+
+PROFILES = Table(
+    "profiles",
+    METADATA,
+    Column("surrogate", String(64), nullable=False),
+    Column("state", LargeBinary),
+    Column("attributes", Text, nullable=False),
+    Column("consents", Text, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("surrogate", name="profiles_pk"),
+)
+
+DECISIONS = Table(
+    "decisions",
+    METADATA,
+    Column("decision_id", String(128), nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    Column("decided_at", Float, nullable=False),
+    Column("arm", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("channel", Text),
+    Column("timing", Text),
+    Column("send_at", Float),
+    Column("propensity", Float, nullable=False),
+    Column("group", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("playbook", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("activated_at", Float),
+    Column("digest", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("trace", LargeBinary, nullable=False),
+    Column("features", LargeBinary, nullable=False),
+    Column("eligible", LargeBinary, nullable=False),
+    Column("odds", LargeBinary, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("decision_id", name="decisions_pk"),
+    Index("decisions_by_time", "decided_at", "decision_id"),
+)
+
+CONTACTS = Table(
+    "contacts",
+    METADATA,
+    Column("decision_id", String(128), nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("send_at", Float, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("expires_at", Float),
+    PrimaryKeyConstraint("decision_id", name="contacts_pk"),
+    Index("contacts_by_customer", "surrogate", "send_at"),
+)
+
+TOUCHPOINTS = Table(
+    "touchpoints",
+    METADATA,
+    Column("source", String(16), nullable=False),
+    Column("id", String(128), nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("channel", Text),
+    Column("occurred_at", Float, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("decision_id", String(128)),
+    Column("properties", Text),
+    PrimaryKeyConstraint("source", "id", name="touchpoints_pk"),
+    Index("touchpoints_by_time", "occurred_at", "source", "id"),
+    Index("touchpoints_by_customer", "surrogate", "occurred_at"),
+)
+
+PLAYBOOKS = Table(
+    "playbooks",
+    METADATA,
+    Column("fingerprint", String(128), nullable=False),
+    Column("text", Text, nullable=False),
+    PrimaryKeyConstraint("fingerprint", name="playbooks_pk"),
+)
+
+PUBLICATIONS = Table(
+    "publications",
+    METADATA,
+    Column("number", Integer, nullable=False, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("version", String(128), nullable=False),
+    Column("specification", Text, nullable=False),
+    Column("published_at", Float, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    PrimaryKeyConstraint("number", name="publications_pk"),
+)
+
+APPLIED_FILES = Table(
+    "applied_files",
+    METADATA,
+    Column("file", String(1024), nullable=False),
+    PrimaryKeyConstraint("file", name="applied_files_pk"),
+)

@@ -1,0 +1,64 @@
+"""Gradient-boosted trees. The one module that imports lightgbm.
+
+Training asks for an estimator or a booster here; serving keeps the booster's text and predicts from it.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nba.errors import CorruptArtefact, MissingLibrary
+
+try:
+    import lightgbm
+except OSError as error:  # the wheel is there, the OpenMP runtime it links to is not
+    if "libgomp" in str(error) or ctypes.util.find_library("gomp") is None:
+        raise MissingLibrary(
+            "LightGBM needs the OpenMP runtime; on Debian: apt-get install -y libgomp1"
+        ) from error
+    raise
+
+Floats = NDArray[np.float64]
+
+
+class Trees:
+    """A trained booster, as text. Predicts in one thread, so that the same row gives the same bits."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            self._booster = lightgbm.Booster(model_str=text)
+        except lightgbm.basic.LightGBMError as error:
+            raise CorruptArtefact(f"the boosted model can't be read: {error}") from None
+
+    def predict(self, X: Floats, raw: bool = False) -> Floats:
+        """(n, d) → (n,), or (n, classes) for a multi-class model. `raw` is before the link function."""
+        values = self._booster.predict(X, num_threads=1, raw_score=raw, validate_features=False)
+        return np.asarray(values, dtype=np.float64)
+
+    def contributions(self, X: Floats) -> Floats:
+        """(n, d) → (n, d + 1): SHAP values (TreeSHAP, Lundberg et al. 2020), the last the base value."""
+        values = self._booster.predict(X, num_threads=1, pred_contrib=True)
+        return np.asarray(values, dtype=np.float64)
+
+
+def regressor(**settings: Any) -> Any:
+    """An untrained `LGBMRegressor`: quiet, deterministic, two threads."""
+    return lightgbm.LGBMRegressor(**{**_SETTINGS, **settings})
+
+
+def classifier(**settings: Any) -> Any:
+    """An untrained `LGBMClassifier`, likewise."""
+    return lightgbm.LGBMClassifier(**{**_SETTINGS, **settings})
+
+
+def early_stopping(rounds: int) -> Any:
+    """The callback that stops when the validation score has not improved for `rounds`."""
+    return lightgbm.early_stopping(rounds, verbose=False)
+
+
+_SETTINGS = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "n_jobs": 2}

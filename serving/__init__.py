@@ -1,0 +1,1 @@
+"""The API: routes that translate, and the one module that wires them."""

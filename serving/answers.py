@@ -1,0 +1,136 @@
+"""What we answer, as pydantic models: for the OpenAPI document only. Answers are built as bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.schemas import Id
+
+
+class Told(BaseModel):
+    """The ground of all models here."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Alternative(Told):
+    """One eligible arm."""
+
+    arm: str
+    odds: float
+    score: float | None
+
+
+class Decision(Told):
+    """One arm drawn for one customer. `no_contact` has null channel, timing, send_at and purpose."""
+
+    decision_id: Id
+    customer_id: Id
+    decided_at: str = Field(json_schema_extra={"format": "date-time"})
+    action: str
+    channel: str | None
+    timing: str | None
+    send_at: str | None = Field(json_schema_extra={"format": "date-time"})
+    purpose: str | None
+    propensity: float = Field(gt=0, le=1, description="The odds at which this arm was drawn.")
+    expected_value: float | None = Field(description="In the playbook's currency, net of costs.")
+    explored: bool
+    group: str = Field(description="treatment, holdout or random_eligible.")
+    policy: str = Field(description="linear@7; number 0 is what serves with nothing trained.")
+    playbook: str
+    stage: str | None
+    scores: dict[str, float]
+    experiment: str | None
+    reason: str | None = Field(default=None, description="The rule, where nothing else was eligible.")
+    retry_at: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
+    ignored: list[str] | None = Field(
+        default=None, description="Context keys that the playbook doesn't declare."
+    )
+    refused: dict[str, str] | None = Field(default=None, description="With explain: arm → reason.")
+    alternatives: list[Alternative] | None = Field(default=None, description="With explain.")
+    contributions: dict[str, float] | None = Field(default=None, description="With explain: feature → value.")
+    best: str | None = Field(default=None, description="With explain: what would be taken without exploring.")
+
+
+class TracedDecision(Decision):
+    """A decision's answer and what it rested on: funnel, refusals, scores, odds, features, versions."""
+
+    trace: dict[str, Any]
+
+
+class WrongField(Told):
+    """The field's path, such as `actions[2]`, and what is wrong with it."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(Told):
+    """RFC 9457. Never repeats a value that was sent."""
+
+    type: str = Field(json_schema_extra={"format": "uri-reference"})
+    title: str
+    status: int
+    detail: str
+    errors: list[WrongField] | None = None
+
+
+class Answers(Told):
+    """In the order of the request; an item that failed is a problem, told by its `status`."""
+
+    answers: list[Decision | ProblemDocument]
+
+
+class RejectedItem(Told):
+    """An item that was not taken: its place, its id where that is one, and why."""
+
+    index: int
+    id: str | None
+    detail: str
+
+
+class ReceiptOut(Told):
+    """What became of the items. `accepted` and `duplicates` are counts."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[RejectedItem]
+
+
+class PublishedScores(Told):
+    """The propensity and churn models that serve."""
+
+    specification: str
+    number: int
+    artefact: str
+    serving_since: str = Field(json_schema_extra={"format": "date-time"})
+
+
+class PolicyOut(Told):
+    """What serves. Number, artefact and moments are null while nothing trained is published."""
+
+    policy: str
+    playbook: str
+    trained_through: str | None = Field(json_schema_extra={"format": "date-time"})
+    specification: str
+    number: int | None
+    artefact: str | None = Field(description="SHA-256.")
+    serving_since: str | None = Field(json_schema_extra={"format": "date-time"})
+    scores: PublishedScores | None
+
+
+class Alive(Told):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(Told):
+    """This worker can decide, under these versions."""
+
+    status: str
+    policy: str
+    playbook: str
+    worker: int

@@ -1,0 +1,69 @@
+"""The app as a function of its wiring. Nothing happens at import; the lifespan opens and closes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.endpoint import problem_reply
+from serving.engine import Engine, running
+from serving.logs import log
+from serving.metrics import Metrics
+from serving.problems import NO_SUCH_PATH, WRONG_METHOD, Problem
+from serving.routes import routes
+from serving.wiring import Wiring
+
+_NOT_TRACED = {"tracing": False, "metrics": False, "logs": False}  # spans would carry customers' ids
+
+
+def create_app(wiring: Wiring) -> FastAPI:
+    """The API. `app.state.engine` is there while the lifespan runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        metrics = Metrics()
+
+        def alert(event: str, fields: dict[str, Any]) -> None:
+            metrics.artefacts_refused.inc()
+            log().error(event, **fields)
+
+        with wiring.open(alert) as parts:
+            engine = Engine(
+                service=parts.service,
+                store=parts.store,
+                live=parts.live,
+                metrics=metrics,
+                clock=wiring.clock,
+            )
+            async with running(engine, wiring.refresh_seconds):
+                app.state.engine = engine
+                yield
+
+    app = FastAPI(
+        title="nba",
+        openapi_url=None,
+        lifespan=lifespan,
+        telemetry=_NOT_TRACED,  # type: ignore[arg-type]
+        exception_handlers={HTTPException: _unrouted},
+    )
+    app.router.redirect_slashes = False
+    app.router.routes.extend(routes())
+    return app
+
+
+async def _unrouted(request: Request, error: HTTPException) -> Response:
+    """What the router itself refuses: no such path, or the path has other methods."""
+    if error.status_code == 405:
+        problem = Problem(kind=WRONG_METHOD, detail="The header Allow names the methods of this path.")
+    else:
+        problem = Problem(kind=NO_SUCH_PATH, detail="/docs lists the paths there are.")
+    reply = problem_reply(problem)
+    request.app.state.engine.metrics.request("none", "any", reply.status, 0.0)
+    media_type = reply.media_type.decode() if reply.media_type else None
+    return Response(reply.body, reply.status, headers=dict(error.headers or {}), media_type=media_type)

@@ -1,0 +1,1 @@
+"""The sub-commands that serving brings to `nba`, one module each."""

@@ -1,0 +1,134 @@
+"""What a caller may send, as pydantic models: shape, types and ranges of single fields.
+
+What needs the playbook (is there such an action?), the store (was this id seen?) or the clock stands in
+the service. Numbers are finite, text is UTF-8 without lone surrogates, unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema
+from pydantic_core import core_schema
+
+from nba.model import Scalar as ScalarType
+
+FIRST_MOMENT = datetime(1900, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)
+_NOT_A_MOMENT = "must be ISO-8601 with a time zone, such as 2026-11-21T18:00:00Z"
+_NOT_A_SCALAR = "must be text, a finite number, true, false or null"
+
+
+def _moment(text: str) -> str:
+    """Check a moment; it stays text, `epoch` makes it a number. Raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(_NOT_A_MOMENT) from None
+    if moment.tzinfo is None:
+        raise ValueError(_NOT_A_MOMENT)
+    if not FIRST_MOMENT <= moment < LAST_MOMENT:
+        raise ValueError("must lie in the years 1900 to 2199")
+    return text
+
+
+def epoch(moment: str | None) -> float | None:
+    """A checked moment → epoch seconds."""
+    return None if moment is None else datetime.fromisoformat(moment).timestamp()
+
+
+def _named(action: object) -> object:
+    if isinstance(action, dict):
+        raise ValueError("bringing actions along is not supported yet; name the playbook's")
+    return action
+
+
+def _scalar_schema(*_: Any) -> core_schema.CoreSchema:
+    choices: list[core_schema.CoreSchema | tuple[core_schema.CoreSchema, str]] = [
+        core_schema.str_schema(strict=True),
+        core_schema.float_schema(strict=True, allow_inf_nan=False),
+        core_schema.bool_schema(strict=True),
+        core_schema.none_schema(),
+    ]
+    return core_schema.union_schema(choices, custom_error_type="scalar", custom_error_message=_NOT_A_SCALAR)
+
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~:-]{1,128}$")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+Scalar = Annotated[ScalarType, GetPydanticSchema(_scalar_schema)]
+ActionName = Annotated[Name, BeforeValidator(_named)]
+Properties = Annotated[dict[str, Scalar], Field(default_factory=dict)]
+
+
+class Sent(BaseModel):
+    """The ground of all models here: strict types, no unknown field, no infinity."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class DecisionIn(Sent):
+    """Decide for one customer."""
+
+    customer_id: Id
+    decision_id: Id | None = Field(
+        default=None, description="The caller's; a repeat gets the same answer. Made up where it is left out."
+    )
+    context: Properties
+    actions: list[ActionName] | None = Field(default=None, description="Narrows the playbook's.")
+    channels: list[Name] | None = Field(default=None, description="Narrows the playbook's.")
+    activate: bool = Field(default=True, description="False holds the decision until it is shown.")
+    explain: bool = False
+    at: Moment | None = Field(default=None, description="The moment; on a simulation store only.")
+
+
+class OutcomeIn(Sent):
+    """Something that counts for or against a decision. It names the decision or the customer."""
+
+    outcome_id: Id
+    decision_id: Id | None = None
+    customer_id: Id | None = None
+    type: Name
+    channel: Name | None = None
+    occurred_at: Moment | None = None
+    value: float = 0.0
+    properties: Properties
+
+
+class EventIn(Sent):
+    """A touchpoint, or one of the types with a meaning of their own (`consent`, `profile`, …)."""
+
+    event_id: Id
+    customer_id: Id
+    type: Name
+    channel: Name | None = None
+    occurred_at: Moment | None = None
+    value: float = 0.0
+    properties: Properties
+
+
+class CloudEventData(Sent):
+    """What a CloudEvent's `data` may hold."""
+
+    channel: Name | None = None
+    value: float = 0.0
+    properties: Properties
+
+
+class CloudEventIn(Sent):
+    """CloudEvents 1.0, JSON format: `id`, `subject`, `type`, `time` and `data` make an event.
+
+    Extension attributes are allowed by that specification and left aside here.
+    """
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
+
+    specversion: Literal["1.0"]
+    id: Id
+    source: Annotated[str, Field(min_length=1)]
+    type: Name
+    subject: Id = Field(description="The customer.")
+    time: Moment | None = None
+    data: CloudEventData = CloudEventData(properties={})
+    data_base64: None = Field(default=None, description="Not taken: `data` is JSON here.")

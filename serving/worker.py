@@ -1,0 +1,88 @@
+"""One worker: uvicorn over uvloop and httptools on a socket that is bound already.
+
+`python -m serving.worker` is how the supervisor starts one of several: it inherits the socket, a pipe to
+say that it is ready, and a pipe whose end tells it that the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from serving.app import create_app
+from serving.logs import configure
+from serving.wiring import Settings, wired
+
+DRAIN_SECONDS = 5
+_THRESHOLDS = (50_000, 50, 100)  # a request makes few cycles; the default pauses ten times as often
+
+
+class _Server(uvicorn.Server):
+    """Says when it can be called."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays; the collector need not look at it again
+            gc.set_threshold(*_THRESHOLDS)
+            self._ready()
+
+
+def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is open, for a few seconds at most."""
+    configure()
+    config = uvicorn.Config(
+        create_app(wired(settings)),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore)  # uvicorn raises the signal again once it has drained
+    _Server(config, ready).run(sockets=[listener])
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _end_with(supervisor: int) -> None:
+    """Exit at once when the supervisor is gone, so that nobody is left holding the port."""
+    os.read(supervisor, 1)
+    os._exit(1)
+
+
+def main() -> None:
+    """Arguments: the settings as JSON, then the descriptors of the socket and the two pipes."""
+    settings = Settings(**json.loads(sys.argv[1]))
+    listener, ready, supervisor = (int(argument) for argument in sys.argv[2:5])
+    threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
+    run(settings, socket.socket(fileno=listener), lambda: _say(ready))
+
+
+def _say(ready: int) -> None:
+    os.write(ready, b"r")
+    os.close(ready)
+
+
+if __name__ == "__main__":
+    main()

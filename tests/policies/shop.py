@@ -1,0 +1,49 @@
+"""A small playbook for the tests of policies: five actions, uneven in channels and timings."""
+
+from __future__ import annotations
+
+from nba.playbook.compile import Playbook, parse
+
+TEXT = """
+name: shop
+currency: EUR
+context:
+  device: [ios, android, web]
+  basket: number
+  member: boolean
+attributes:
+  age: number
+touchpoints: [visit, purchase]
+objectives:
+  window: 7d
+  outcomes:
+    purchase: {value: amount}
+stages:
+  - {name: buying, when: purchase_count_hl30 > 0.5}
+  - {name: looking, when: "true"}
+channels:
+  email: {cost: 0.01}
+  push: {cost: 0.005}
+  call: {cost: 2.0}
+timings:
+  now: {}
+  evening: {from: "18:00", to: "21:00"}
+actions:
+  bogo: {category: offer, channels: [email, push], timings: [now, evening], attributes: {discount: 0.5}}
+  ten-off: {category: offer, channels: [email, push, call], timings: [now], attributes: {discount: 0.1}}
+  survey: {category: research, channels: [email], timings: [now, evening]}
+  ring-back: {category: service, purpose: service, channels: [call], timings: [now]}
+  newsletter: {category: research, channels: [email], timings: [now]}
+incumbent:
+  - {when: basket > 50, action: bogo, channel: push, timing: now}
+  - {when: member, action: newsletter, channel: email, timing: now}
+exploration: {explorer: squarecb, gamma: 20, floor: 0.05}
+"""
+
+
+def shop(**replacements: str) -> Playbook:
+    """The playbook, with pieces of its text replaced (`old=new` by position of the pair)."""
+    text = TEXT
+    for old, new in replacements.items():
+        text = text.replace(old, new)
+    return parse(text)

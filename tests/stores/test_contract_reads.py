@@ -1,0 +1,102 @@
+"""What every store promises of its reads, playbooks and publications."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nba.stores.ports import Publication, Store
+from tests.stores.contract import decision, touchpoint
+
+
+def _publish(store: Store, version: str, kind: str = "policy", **values: Any) -> Publication:
+    settings = {"specification": "ridge", "at": 5.0, "who": "ada", "why": "better"}
+    return store.publish(kind=kind, version=version, **{**settings, **values})
+
+
+def test_decisions_come_in_chunks_by_time_then_id(store: Store) -> None:
+    rows = [decision(f"d-{i}", decided_at=float(at)) for i, at in enumerate([3, 1, 2, 2, 2, 0, 4])]
+    with store.transaction() as transaction:
+        transaction.append_decisions(rows)
+    ids = [[row.decision_id for row in part] for part in store.decisions(1.0, 4.0, chunk=2)]
+    assert ids == [["d-1", "d-2"], ["d-3", "d-4"], ["d-0"]]
+    assert list(store.decisions(1.0, 1.5)) == [[rows[1]]]
+    assert list(store.decisions(5.0, 9.0)) == []
+
+
+def test_a_chunk_that_is_just_full_is_not_followed_by_an_empty_one(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.append_decisions([decision("a"), decision("b")])
+    assert [len(part) for part in store.decisions(0.0, 1e9, chunk=1)] == [1, 1]
+    assert [len(part) for part in store.decisions(0.0, 1e9, chunk=2)] == [2]
+
+
+def test_touchpoints_come_in_chunks_by_time(store: Store) -> None:
+    rows = [
+        touchpoint("b", occurred_at=2.0),
+        touchpoint("a", occurred_at=2.0),
+        touchpoint("a", occurred_at=2.0, source="outcome", decision_id="d-1", properties=None, channel=None),
+        touchpoint("z", occurred_at=1.0),
+        touchpoint("late", occurred_at=3.0),
+    ]
+    with store.transaction() as transaction:
+        transaction.append_touchpoints(rows)
+    assert list(store.touchpoints(1.0, 3.0, chunk=3)) == [[rows[3], rows[1], rows[0]], [rows[2]]]
+
+
+def test_a_reader_may_write_between_its_chunks(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.append_touchpoints([touchpoint(str(i), occurred_at=float(i)) for i in range(5)])
+    seen = []
+    for part in store.touchpoints(0.0, 10.0, chunk=2):
+        seen += [row.id for row in part]
+        with store.transaction() as transaction:
+            transaction.customers([part[0].id])
+    assert seen == ["0", "1", "2", "3", "4"]
+    assert len(store.links()) == 3
+
+
+def test_links_lead_from_surrogate_to_customer(store: Store) -> None:
+    with store.transaction() as transaction:
+        made = transaction.customers(["c-1", "c-2"])
+    assert store.links() == {made["c-1"].surrogate: "c-1", made["c-2"].surrogate: "c-2"}
+
+
+def test_the_first_text_of_a_playbook_is_kept(store: Store) -> None:
+    store.keep_playbook("coffee@1", "name: Café")
+    store.keep_playbook("coffee@1", "another")
+    store.keep_playbook("coffee@2", "second")
+    assert store.playbook("coffee@1") == "name: Café"
+    assert store.playbook("tea@1") is None
+    assert store.playbooks() == {"coffee@1": "name: Café", "coffee@2": "second"}
+
+
+def test_publications_count_over_all_kinds_and_the_latest_of_each_serves(store: Store) -> None:
+    assert store.serving() == {}
+    first = _publish(store, "aa")
+    scores = _publish(store, "bb", kind="scores", specification="boosted", at=6.0, who="bo", why="first")
+    second = _publish(store, "cc")
+    back = _publish(store, "aa", why="rolled back")
+    assert [p.number for p in (first, scores, second, back)] == [1, 2, 3, 4]
+    assert scores == Publication(
+        number=2,
+        kind="scores",
+        version="bb",
+        specification="boosted",
+        published_at=6.0,
+        who="bo",
+        why="first",
+    )
+    assert store.serving() == {"policy": back, "scores": scores}
+    assert store.audit() == [first, scores, second, back]
+
+
+def test_a_store_has_a_secret_of_its_own_and_a_clock(store: Store) -> None:
+    assert len(store.secret) == 32
+    assert len(set(store.secret)) > 8
+    assert store.clock == "live"
+
+
+def test_a_store_that_can_be_written_answers_a_ping(store: Store) -> None:
+    store.ping()
+    store.ping()
+    assert store.links() == {}

@@ -1,0 +1,1 @@
+"""The offline pipeline: history in, models and policies out."""

@@ -1,0 +1,84 @@
+"""Bring a history into a store: the customers' feature states, attributes and consents.
+
+Each file of the history is added once, in one transaction with the note that it is in: states add, so a
+file that comes later, or late events in it, give the same state as if all had come at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from nba.errors import InvalidInput
+from nba.features.layout import Layout
+from nba.features.offline import snapshot
+from nba.features.state import States
+from nba.playbook.compile import Playbook
+from nba.stores.ports import CustomerRow, Store
+from nba.words import consent, hear, profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """How many customers changed, and how many profile or consent events said nothing usable."""
+
+    customers: int
+    unusable: int
+
+
+def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
+    """Add what of `history` is not yet in the store.
+
+    Raises:
+        StoreUnavailable: the store can't write now; what was added stays, the rest comes next time.
+    """
+    customers = unusable = 0
+    for file in sorted(history.glob("bucket=*/*.parquet")):
+        name = f"{file.parent.name}/{file.name}"
+        with store.transaction() as transaction:
+            if transaction.applied(name):
+                continue
+            events = pl.read_parquet(file)
+            rows = transaction.customers(events["customer_id"].unique(maintain_order=True).to_list())
+            _add_states(playbook, events, list(rows.values()))
+            unusable += _hear_words(playbook, events, rows)
+            transaction.save_customers(list(rows.values()))
+            transaction.mark_applied(name)
+            customers += len(rows)
+    return Applied(customers=customers, unusable=unusable)
+
+
+def _add_states(playbook: Playbook, events: pl.DataFrame, rows: Sequence[CustomerRow]) -> None:
+    layout = Layout.of(playbook.schema)
+    known, states = snapshot(events, playbook.schema)
+    position = {customer: i for i, customer in enumerate(known)}
+    nobody = len(known)  # a customer with nothing but words gets the empty state at the end
+    places = [position.get(row.customer_id, nobody) for row in rows]
+    added = States.concat([states, States.empty(layout, 1)]).take(places)
+    merged = States.unpack(layout, [row.state for row in rows]).merge(added).pack()
+    latest = dict(events.group_by("customer_id").agg(pl.col("occurred_at").dt.epoch("us").max()).iter_rows())
+    for row, state in zip(rows, merged, strict=True):
+        row.state = state
+        row.last_at = max(row.last_at, latest[row.customer_id] / 1e6)
+        row.version += 1
+
+
+def _hear_words(playbook: Playbook, events: pl.DataFrame, rows: Mapping[str, CustomerRow]) -> int:
+    unusable = 0
+    words = events.filter(pl.col("type").is_in(["profile", "consent"])).sort("occurred_at", "event_id")
+    columns = ("customer_id", "type", "channel", "properties")
+    for (customer, type_, channel, text), micros in zip(
+        words.select(columns).iter_rows(), words["occurred_at"].dt.epoch("us"), strict=True
+    ):
+        try:
+            said = json.loads(text or "{}")
+            known = profile(playbook, said) if type_ == "profile" else consent(playbook, channel, said)
+        except InvalidInput:
+            unusable += 1
+            continue
+        hear(rows[customer], type_, channel, known, micros / 1e6)
+    return unusable

@@ -1,0 +1,1 @@
+"""Policies from logged decisions: fit, choose, judge, publish."""

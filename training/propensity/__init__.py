@@ -1,0 +1,1 @@
+"""Propensity, next stage and churn: calibrated boosted trees, as pure functions of (table, settings, seed)."""
