@@ -11,8 +11,10 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -55,8 +57,20 @@ class Run:
     def log_text(self, text: str, path: str) -> None:
         self._mlflow.log_text(text, path)
 
+    def log_bytes(self, files: Mapping[str, bytes], folder: str) -> None:
+        """Files by name, under `folder`."""
+        with TemporaryDirectory() as scratch:
+            for name, data in files.items():
+                (Path(scratch) / name).write_bytes(data)
+            self._mlflow.log_artifacts(scratch, folder)
+
     def log_sklearn_model(
-        self, model: Any, features: Sequence[str], classes: int, register: str | None = None, alias: str | None = None
+        self,
+        model: Any,
+        features: Sequence[str],
+        classes: int,
+        register: str | None = None,
+        alias: str | None = None,
     ) -> str:
         """A fitted classifier with its signature: `features` as doubles in, (n, classes) odds out.
 
@@ -83,7 +97,8 @@ class Run:
             skops_trusted_types=io.get_untrusted_types(data=io.dumps(model)),  # our own, from a line above
         )
         if register is not None:
-            version = self._mlflow.register_model(info.model_uri, register).version
+            with redirect_stderr(StringIO()):  # MLflow tells the terminal of each version it makes
+                version = self._mlflow.register_model(info.model_uri, register).version
             if alias is not None:
                 self._mlflow.MlflowClient().set_registered_model_alias(register, alias, version)
         return str(info.model_uri)
@@ -94,7 +109,9 @@ class Tracker:
 
     def __init__(self, uri: str | None = None, directory: Path = Path()) -> None:
         self._directory = directory.resolve()
-        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._directory / 'mlflow.db'}"
+        self.uri = (
+            uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._directory / 'mlflow.db'}"
+        )
 
     @contextmanager
     def run(
@@ -113,8 +130,10 @@ class Tracker:
         mlflow = self._connected()
         try:
             experiment_id = self._experiment(mlflow, experiment)
-            started = mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags or {}))
-        except mlflow.MlflowException as error:
+            started = mlflow.start_run(
+                experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags or {})
+            )
+        except Exception as error:  # MLflow lets through whatever its database or server raises
             raise StoreUnavailable(f"MLflow at {self.uri} can't be used: {error}") from None
         with started:
             run = Run(mlflow, started.info.run_id)
@@ -137,6 +156,27 @@ class Tracker:
             for run in found
         ]
 
+    def register(self, model: str, run_id: str, folder: str, tags: Mapping[str, str]) -> str:
+        """A new version of the registered `model`, the run's files in `folder`, aliased `challenger`."""
+        mlflow = self._connected()
+        client = mlflow.MlflowClient()
+        if not client.search_registered_models(filter_string=f"name = '{model}'"):
+            client.create_registered_model(model)
+        source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
+        version = str(client.create_model_version(model, source, run_id=run_id, tags=dict(tags)).version)
+        client.set_registered_model_alias(model, "challenger", version)
+        return version
+
+    def promote(self, model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Alias a version `champion`, and tag it and its run."""
+        client = self._connected().MlflowClient()
+        client.set_registered_model_alias(model, "champion", version)
+        client.delete_registered_model_alias(model, "challenger")
+        run_id = client.get_model_version(model, version).run_id
+        for name, value in tags.items():
+            client.set_model_version_tag(model, version, name, value)
+            client.set_tag(run_id, name, value)
+
     def files(self, run_id: str) -> list[str]:
         """What a run logged beside figures and parameters."""
         return [file.path for file in self._connected().MlflowClient().list_artifacts(run_id)]
@@ -153,7 +193,14 @@ class Tracker:
             logging.getLogger(name).setLevel(logging.WARNING)
         import mlflow
 
-        mlflow.set_tracking_uri(self.uri)
+        before = os.environ.get("MLFLOW_TRACKING_URI")
+        mlflow.set_tracking_uri(
+            self.uri
+        )  # which also sets the variable, and so every later tracker's default
+        if before is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
         return mlflow
 
     def _experiment(self, mlflow: Any, name: str) -> str:
@@ -200,7 +247,9 @@ def _cells(series: pl.Series) -> NDArray[np.uint64]:
         values = series.fill_null(0.0).cast(pl.Float64).fill_nan(float("nan")).to_numpy() + 0.0
         bits = np.where(np.isnan(values), np.nan, values).view(np.uint64)
     elif series.dtype.is_integer() or series.dtype == pl.Boolean or series.dtype.is_temporal():
-        bits = series.to_physical().cast(pl.Int64, wrap_numerical=True).fill_null(0).to_numpy().view(np.uint64)
+        bits = (
+            series.to_physical().cast(pl.Int64, wrap_numerical=True).fill_null(0).to_numpy().view(np.uint64)
+        )
     elif series.dtype in (pl.String, pl.Categorical, pl.Enum):
         text = series.cast(pl.String).fill_null("")
         known = text.unique()

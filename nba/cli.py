@@ -25,6 +25,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
+        pretty_exceptions_enable=False,
     )
     groups: dict[str, typer.Typer] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):

@@ -186,7 +186,7 @@ def fold_contacts(session: Session, rows: Sequence[DecisionRow], customers: Sequ
 
 @lru_cache(maxsize=16)
 def _uniform_policy(playbook: Playbook) -> UniformPolicy:
-    return UniformPolicy(playbook.arms)
+    return UniformPolicy.of(playbook)
 
 
 def reach(playbook: Playbook) -> float:

@@ -107,7 +107,7 @@ def _answer(
         "send_at": timestamp(decided.verdict.send_at[row, arm]) if contact else None,
         "purpose": playbook.spec.actions[action].purpose if contact else None,
         "propensity": float(decided.propensity[row]),
-        "expected_value": score if np.isfinite(score) else None,
+        "expected_value": score if hasattr(live.policy, "model") else None,
         "explored": bool(decided.explored[row]),
         "group": subject.group,
         "policy": _policy_name(subject.group, live),
@@ -165,10 +165,10 @@ def explanation(
 
 def contributions(policy: Policy, playbook: Playbook, features: Floats, arm: int) -> dict[str, float]:
     """What each feature adds to the arm's score, largest first; empty for a policy that predicts nothing."""
-    explain = getattr(policy, "contributions", None)
-    if explain is None:
+    model = getattr(policy, "model", None)
+    if model is None:
         return {}
-    parts = explain(features[None, :], np.array([arm]))[0]
+    parts = model.contributions(features[None, :], np.array([arm]))[0]
     order = np.argsort(-np.abs(parts), kind="stable")
     return {playbook.schema.names[i]: float(parts[i]) for i in order if parts[i] != 0.0}
 

@@ -6,6 +6,7 @@ say that it is ready, and a pipe whose end tells it that the supervisor is gone.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from serving.app import create_app
 from serving.logs import configure
@@ -45,8 +47,16 @@ class _Server(uvicorn.Server):
 def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is open, for a few seconds at most."""
     configure()
-    config = uvicorn.Config(
-        create_app(wired(settings)),
+    config = configuration(create_app(wired(settings)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore)  # uvicorn raises the signal again once it has drained
+    _Server(config, ready).run(sockets=[listener])
+
+
+def configuration(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn runs the app."""
+    return uvicorn.Config(
+        app,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -56,9 +66,6 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) 
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)  # uvicorn raises the signal again once it has drained
-    _Server(config, ready).run(sockets=[listener])
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
@@ -80,7 +87,8 @@ def main() -> None:
 
 
 def _say(ready: int) -> None:
-    os.write(ready, b"r")
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for one that replaces another
+        os.write(ready, b"r")
     os.close(ready)
 
 

@@ -60,7 +60,7 @@ class Verdict:
         return np.equal(self.codes, ELIGIBLE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gatekeeper:
     """The playbook's contact rules, compiled."""
 
@@ -163,7 +163,7 @@ class Gatekeeper:
             channel = self._cap_channel(cap)
             concerned: Bools = np.isin(self._purpose, [PURPOSES.index(p) for p in cap.purposes])
             if channel is not None:
-                concerned = concerned & (self.playbook.arms.channel == channel)
+                concerned = np.logical_and(concerned, self.playbook.arms.channel == channel)
             over = breaks_cap(at.ledger, moments, cap, channel)[:, self.playbook.arms.timing]
             self._refuse(codes, f"contact.caps[{i}]", over & concerned)
 

@@ -82,7 +82,7 @@ class States:
         known = touchpoints.declared()
         reference = self._reference.copy()
         np.maximum.at(reference, known.row, known.at)
-        data = np.empty_like(self.data)
+        data = np.empty(self.data.shape)  # contiguous whatever self.data is: `_scatter` needs it flat
         for rows in _blocks(len(self), _ROWS):
             self.take(rows)._advance(reference[rows], out=data[rows])
         for some in _blocks(len(known), _TOUCHPOINTS):

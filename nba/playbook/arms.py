@@ -18,7 +18,7 @@ NO_CONTACT = "no_contact"
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArmTable:
     """k arms as columns; -1 stands for none, in row 0 alone.
 

@@ -25,7 +25,7 @@ from nba.playbook.rules import Rule, RuleError, compile_rule, rule_names
 from nba.playbook.schema import PlaybookSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Playbook:
     """A checked playbook.
 

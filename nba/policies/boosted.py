@@ -10,7 +10,7 @@ No T-learner, one model an arm: with fifty arms most would have too few decision
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class BoostedSettings:
     leaf: int = 50
     l2: float = 10.0
     folds: int = 2
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +70,7 @@ class BoostedModel:
         return scores
 
     def contributions(self, features: Floats, arm: Ints) -> Floats:
-        """(n, F), (n,) → (n, F): SHAP values of the features; the arm's own columns and the level are left out."""
+        """(n, F), (n,) → (n, F): SHAP values of the features; not the arm's own columns or the level."""
         F = features.shape[1]
         effect = self.effect.contributions(np.hstack((features, self.columns[arm])))
         return self.base.contributions(features)[:, :F] + effect[:, :F]
@@ -91,8 +92,11 @@ def arm_columns(arms: ArmTable) -> Floats:
 
 def fit(
     batch: TrainingBatch, arms: ArmTable, categories: list[int], seed: int, settings: BoostedSettings
-) -> BoostedModel:
-    """Fit m out of fold, then τ on what it leaves. `categories` are the category columns of the features."""
+) -> tuple[BoostedModel, BoostedModel, BoostedModel]:
+    """The model, and two of half the decisions each, which share its m and tell how sure τ is.
+
+    m is fitted out of fold, then τ on what it leaves. `categories` are the category columns of the features.
+    """
     X, columns, weight = batch.features, arm_columns(arms), batch.weights
     fold = np.random.default_rng(seed).permutation(len(X)) % settings.folds
     centre = np.empty(len(X))
@@ -102,16 +106,21 @@ def fit(
         centre[~inside] = model.predict(X[~inside])
     table = np.hstack((X, columns[batch.arm]))
     codes = [*categories, *range(X.shape[1], X.shape[1] + _CODES)]
-    effect = _fit(table, batch.reward - centre, weight, codes, seed, settings)
-    residual = batch.reward - centre - effect.predict(table)
-    return BoostedModel(
+    left = batch.reward - centre
+    effect = _fit(table, left, weight, codes, seed, settings)
+    halves = [
+        _fit(table[h], left[h], weight[h], codes, seed, settings) for h in (fold % 2 == 0, fold % 2 == 1)
+    ]
+    boosted = BoostedModel(
         base=_fit(X, batch.reward, weight, categories, seed, settings),
         effect=effect,
         columns=columns,
         arms=arms,
-        sigma=float(np.sqrt(np.average(residual**2, weights=weight))),
+        sigma=float(np.sqrt(np.average((left - effect.predict(table)) ** 2, weights=weight))),
         resolution=0.0,
     )
+    one, other = (replace(boosted, effect=half) for half in halves)
+    return boosted, one, other
 
 
 def _fit(
@@ -124,6 +133,7 @@ def _fit(
         min_child_samples=settings.leaf,
         reg_lambda=settings.l2,
         random_state=seed,
+        n_jobs=settings.threads,
     )
     model.fit(X, y, sample_weight=weight, categorical_feature=categories)
     return Trees(model.booster_.model_to_string())

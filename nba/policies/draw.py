@@ -16,4 +16,5 @@ def draw(odds: Floats, uniforms: Floats) -> Ints:
     cumulative = np.cumsum(odds, axis=1)
     target = uniforms * cumulative[:, -1]
     # u·s < s for every u < 1 and s near 1, also rounded, so an arm above the target always exists.
-    return np.count_nonzero(cumulative <= target[:, None], axis=1).astype(np.int64)
+    below: Ints = np.count_nonzero(cumulative <= target[:, None], axis=1)
+    return below

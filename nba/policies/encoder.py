@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class Encoder:
         value = np.array([v[1:] for v in values], dtype=np.float64).reshape(-1, 7).T
         band = np.array([b[1:] for b in bands], dtype=np.float64).reshape(-1, 3).T
         return cls(
-            names=tuple(column[0] for column in (*values, *bands, *missing)),
+            names=(*(v[0] for v in values), *(b[0] for b in bands), *(m[0] for m in missing)),
             value_source=value[0].astype(np.int64),
             **dict(zip(_ARRAYS[1:], value[1:].copy(), strict=True)),
             band_source=band[0].astype(np.int64),
@@ -148,7 +149,9 @@ def _feature(i: int, feature: Feature, column: Floats, bins: int) -> _Columns:
         return _Columns((_value(i, feature.name, x),), (), _bins(i, feature.name, x, bins), missing)
     labels = feature.categories if feature.kind == "category" else ("no", "yes")
     codes = range(len(labels)) if feature.kind == "category" else (1,)
-    bands = [(f"{feature.name}={labels[c]}", i, c - 0.5, c + 0.5) for c in codes if 0 < (column == c).mean() < 1]
+    bands = [
+        (f"{feature.name}={labels[c]}", i, c - 0.5, c + 0.5) for c in codes if 0 < (column == c).mean() < 1
+    ]
     return _Columns((), tuple(bands), (), missing)
 
 
@@ -169,4 +172,4 @@ def _bins(i: int, name: str, x: Floats, bins: int) -> tuple[_Band, ...]:
     """Quantile bins of the known values; the first is left out, since the intercept has it."""
     inner = np.unique(np.quantile(x, np.arange(1, bins) / bins))
     edges = [*inner[inner < x.max()], np.inf]
-    return tuple((f"{name} in ({a:g}, {b:g}]", i, a, b) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple((f"{name} in ({a:g}, {b:g}]", i, a, b) for a, b in pairwise(edges))

@@ -37,7 +37,8 @@ def first_best(values: Floats) -> Bools:
     else:  # the same, without argmax's copy and its call for every node
         is_best = values == np.maximum.reduce(values, axis=0)
         best = np.minimum.reduce(np.where(is_best, slots, len(values)), axis=0)
-    return slots == best
+    first: Bools = slots == best
+    return first
 
 
 def greedy(values: Floats, open_: Floats, count: Floats) -> Floats:
@@ -67,9 +68,10 @@ def squarecb(gamma: float, sigma: float) -> Explorer:
     scale = gamma / max(sigma, 1e-12)
 
     def explore(values: Floats, open_: Floats, count: Floats) -> Floats:
-        odds = open_ / (count + scale * (np.maximum.reduce(values, axis=0) - values))
+        odds: Floats = open_ / (count + scale * (np.maximum.reduce(values, axis=0) - values))
         rest = 1.0 - np.add.reduce(odds, axis=0)
-        return odds + first_best(values) * rest
+        odds += first_best(values) * rest
+        return odds
 
     return explore
 
@@ -154,7 +156,8 @@ class Tree:
             values = np.add.reduce(both[0] * v, axis=0)
             open_ = np.minimum(total, 1.0)
         explored, even = self._down(conditional)
-        return (1.0 - floor) * explored + floor * even
+        odds: Floats = (1.0 - floor) * explored + floor * even
+        return odds
 
     def _down(self, conditional: list[Floats]) -> Floats:
         """(2, T·G, n) odds within each node, leaves first → (2, k, n) odds of the leaves."""

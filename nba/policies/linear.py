@@ -118,7 +118,9 @@ class LinearModel:
     def score_features(self, features: Floats, phi: Floats) -> Floats:
         """(n, F), (q, p) features of arms brought along, by `arm_features` → (n, q) scores."""
         matrix = np.einsum("qp,pd->qd", np.column_stack((np.ones(len(phi)), phi)), self.weights)
-        return np.einsum("nd,qd->nq", self.encoder.encode(features), matrix[:, 1:]) + matrix[:, 0]
+        scores: Floats = np.einsum("nd,qd->nq", self.encoder.encode(features), matrix[:, 1:])
+        scores += matrix[:, 0]
+        return scores
 
     def contributions(self, features: Floats, arm: Ints) -> Floats:
         """(n, F), (n,) → (n, F); with the arm's level they add up to its score."""
@@ -130,7 +132,7 @@ class LinearModel:
 
 
 def arm_matrix(arms: ArmTable, names: Sequence[str]) -> Floats:
-    """(k, p + 1): the constant, then each named arm feature; `a&b` is a product where no column has the name."""
+    """(k, p + 1): the constant, then each named arm feature; `a&b` is a product unless it is a column."""
     position = {name: i for i, name in enumerate(arms.feature_names)}
     phi = np.zeros((len(arms), len(names) + 1))
     phi[:, 0] = 1.0

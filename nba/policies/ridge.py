@@ -3,16 +3,24 @@
 For each action a over z = [1, x, channel one-hots, timing one-hots], and for `no_contact` over [1, x]:
 
     Aₐ = Σ w z zᵀ,   bₐ = Σ w r z,   Σ w r²,   Σ w,   n
-    θₐ = (Aₐ + λ I)⁻¹ (bₐ + λ θ_parent)
 
-where a parent is fitted on the sums of its other children alone, so that no decision counts twice. The
-sums are exact and additive: parts add up to the whole, `decay` forgets. They belong to one encoder, one
-list of actions and one version of the reward, which `basis` names. Knows no files and no exploration.
+and of all coefficients at once the minimum of
+
+    Σₐ Σᵢ w (r − zᵀθₐ)² + ‖θₐ − θ_category‖²_Λ + ‖θ_category − θ_all‖²_Λ + ‖θ_all‖²_Λ
+
+where levels are held less than slopes and the level of all not at all. A tree is solved exactly in one pass
+up and one down: what a child tells its parent is Λ(A + Λ)⁻¹A and Λ(A + Λ)⁻¹b. So each decision counts
+once. (Shrinking a child to a parent fitted on its siblings alone also counts once, but orders the arms
+the wrong way round when the shrinkage is strong: the best action then has the worst parent.)
+
+`no_contact` is a branch of its own beside the categories: what a customer is worth anyway, the slopes, is
+shared with the actions, its level is its own. The sums are exact and additive: parts add up to the whole,
+`decay` forgets. They belong to one encoder, one list of actions and one version of the reward, which
+`basis` names. Knows no files and no exploration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,16 +29,20 @@ from nba.errors import InvalidInput, NotEnoughData
 from nba.playbook.arms import ArmTable
 from nba.policies.policy import Floats, Ints
 
-_JITTER = 1e-9
+_FREE = 1e-6  # holds what is free: enough to solve, too little to move it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrinkage:
-    """How many decisions a prior is worth: of zero slopes for all, of its parent for the others."""
+    """How many decisions a prior is worth: of zero slopes for all, of its parent for the others.
+
+    `level` is that of levels (the intercept, channels, timings): there are few, and they matter most.
+    """
 
     overall: float = 10.0
-    category: float = 30.0
-    action: float = 30.0
+    category: float = 300.0
+    action: float = 300.0
+    level: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,8 +92,8 @@ class RidgeSums:
             arms=arms,
             gram=gram,
             moment=moment,
-            squares=np.bincount(branch, w * reward**2, branches),
-            weight=np.bincount(branch, w, branches),
+            squares=np.bincount(branch, w * reward**2, branches).astype(np.float64),
+            weight=np.bincount(branch, w, branches).astype(np.float64),
             count=np.bincount(branch, minlength=branches).astype(np.float64),
         )
 
@@ -105,7 +117,11 @@ class RidgeSums:
 
     def _combine(self, other: RidgeSums, sign: float) -> RidgeSums:
         """Raises InvalidInput where the two don't belong together."""
-        if (self.basis, self.gram.shape, self.arms.names) != (other.basis, other.gram.shape, other.arms.names):
+        if (self.basis, self.gram.shape, self.arms.names) != (
+            other.basis,
+            other.gram.shape,
+            other.arms.names,
+        ):
             raise InvalidInput.of("sums", "only sums of one encoder, one arm table and one reward add up")
         return replace(
             self,
@@ -124,41 +140,31 @@ class RidgeSums:
         """
         if self.weight.sum() <= 0:
             raise NotEnoughData("there are no decisions to learn from", {"decisions": 0})
-        m, q = len(self.arms.actions), self.gram.shape[1]
+        m, c = len(self.arms.actions), len(self.arms.categories)
+        own = self._penalty(shrinkage.action, shrinkage.level)
+        branches = [_Node.of(self.gram[0], self.moment[0], self._penalty(shrinkage.action, _FREE))]
+        branches += [_Node.of(self.gram[i], self.moment[i], own) for i in range(1, m + 1)]
+        held = self._penalty(shrinkage.category, shrinkage.level)
         category = action_category(self.arms)
-        everything = np.arange(1, m + 1)
-        overall = self._root(everything, shrinkage.overall)
-        categories, actions = np.tile(overall, (len(self.arms.categories), 1)), np.zeros((m + 1, q))
-        actions[0] = self._root([0], shrinkage.overall)
-        for c in range(len(self.arms.categories)):
-            members = np.flatnonzero(category == c) + 1
-            outside = self._root(np.setdiff1d(everything, members), shrinkage.overall)
-            categories[c] = self._toward(members, outside, shrinkage.category)
-            for a in members:
-                parent = self._toward(members[members != a], outside, shrinkage.category)
-                actions[a] = self._toward([a], parent, shrinkage.action)
+        parents = [
+            _Node.above([branches[i + 1] for i in np.flatnonzero(category == p)], held) for p in range(c)
+        ]
+        root = _Node.above([branches[0], *parents], self._penalty(shrinkage.overall, _FREE**2))
+        overall = root.given(np.zeros(len(own)))
+        categories = np.stack([parent.given(overall) for parent in parents])
+        above = [overall, *(categories[p] if p >= 0 else overall for p in category)]
+        actions = np.stack([node.given(prior) for node, prior in zip(branches, above, strict=True)])
         return RidgeFit(
             sums=self, shrinkage=shrinkage, overall=overall, categories=categories, actions=actions
         )
 
-    def _root(self, branches: Iterable[int], strength: float) -> Floats:
-        """(q,) slopes shrunk to zero, the level free. Without data: the level of everything there is."""
-        rows = np.array(list(branches), dtype=np.int64)
-        if self.weight[rows].sum() <= 0:
-            level = np.zeros(self.gram.shape[1])
-            level[0] = self.moment[:, 0].sum() / self.weight.sum()
-            return level
+    def _penalty(self, strength: float, level: float) -> Floats:
+        """(q,) what each coefficient's distance to its prior costs."""
         penalty = np.full(self.gram.shape[1], strength)
-        penalty[0] = _JITTER
-        return _solve(self.gram[rows].sum(0) + np.diag(penalty), self.moment[rows].sum(0))
-
-    def _toward(self, branches: Iterable[int], prior: Floats, strength: float) -> Floats:
-        """(q,) shrunk to `prior`, which it is where there are no data."""
-        rows = np.array(list(branches), dtype=np.int64)
-        if self.weight[rows].sum() <= 0:
-            return prior
-        A = self.gram[rows].sum(0) + strength * np.eye(len(prior))
-        return _solve(A, self.moment[rows].sum(0) + strength * prior)
+        penalty[0] = min(level, strength)
+        offsets = len(self.arms.channels) + len(self.arms.timings)
+        penalty[len(penalty) - offsets :] = min(max(level, 1.0), strength)  # arm 0 has none: not free
+        return penalty
 
     def error(self, fit: RidgeFit) -> float:
         """Σ w (r − θᵀz)² of these sums under a fit, from the sums alone."""
@@ -190,16 +196,18 @@ class RidgeFit:
     def stderr(self) -> Floats:
         """(k,) how much is known of each arm: the posterior standard deviation of its score.
 
-        σ √(z̄ᵀ (A + λI)⁻¹ z̄) at the mean context of all decisions, with the arm's channel and timing.
+        σ √(z̄ᵀ (A + Λ)⁻¹ z̄) at the mean context of all decisions, with the arm's channel and timing.
         """
         sums, arms = self.sums, self.sums.arms
         channels, timings = len(arms.channels), len(arms.timings)
         d = sums.gram.shape[1] - 1 - channels - timings
         mean = sums.gram[:, 0, 1 : 1 + d].sum(0) / sums.weight.sum()
         z = design(np.tile(mean, (len(arms), 1)), np.arange(len(arms)), arms)
-        ridge = self.shrinkage.action * np.eye(sums.gram.shape[1])
+        ridge = np.diag(sums._penalty(self.shrinkage.action, self.shrinkage.level))
         solved = {b: np.linalg.inv(sums.gram[b] + ridge) for b in np.unique(arms.action + 1)}
-        return self.sigma * np.array([np.sqrt(z[i] @ solved[b] @ z[i]) for i, b in enumerate(arms.action + 1)])
+        return self.sigma * np.array(
+            [np.sqrt(z[i] @ solved[b] @ z[i]) for i, b in enumerate(arms.action + 1)]
+        )
 
     def weights(self) -> tuple[Floats, tuple[str, ...]]:
         """W, (p + 1, d + 1), and the names of its p arm features.
@@ -212,7 +220,9 @@ class RidgeFit:
         category = action_category(arms)
         none, overall, context = self.actions[0], self.overall, slice(0, 1 + d)
         rows: list[tuple[str, Floats]] = [("contact", (overall - none)[context])]
-        rows += [(f"category={n}", (self.categories[c] - overall)[context]) for c, n in enumerate(arms.categories)]
+        rows += [
+            (f"category={n}", (self.categories[c] - overall)[context]) for c, n in enumerate(arms.categories)
+        ]
         for a, name in enumerate(arms.actions):
             parent = self.categories[category[a]] if category[a] >= 0 else overall
             rows.append((f"action={name}", (self.actions[a + 1] - parent)[context]))
@@ -224,6 +234,35 @@ class RidgeFit:
                 for a, name in enumerate(arms.actions)
             ]
         return np.stack([none[context], *(row for _, row in rows)]), tuple(name for name, _ in rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Node:
+    """What a node of the tree says to the one above: its data and its children's, and how it is held."""
+
+    inverse: Floats
+    gram: Floats
+    moment: Floats
+    penalty: Floats
+
+    @classmethod
+    def of(cls, gram: Floats, moment: Floats, penalty: Floats) -> _Node:
+        return cls(np.linalg.inv(gram + np.diag(penalty)).astype(np.float64), gram, moment, penalty)
+
+    @classmethod
+    def above(cls, children: list[_Node], penalty: Floats) -> _Node:
+        """A node without data of its own."""
+        gram, moment = np.zeros((len(penalty), len(penalty))), np.zeros(len(penalty))
+        for child in children:
+            told = child.penalty[:, None] * (child.inverse @ child.gram)
+            gram += (told + told.T) / 2
+            moment += child.penalty * (child.inverse @ child.moment)
+        return cls.of(gram, moment, penalty)
+
+    def given(self, prior: Floats) -> Floats:
+        """(q,) the coefficients, its parent's being `prior`."""
+        solved: Floats = self.inverse @ (self.moment + self.penalty * prior)
+        return solved
 
 
 def design(encoded: Floats, arm: Ints, arms: ArmTable) -> Floats:
@@ -240,10 +279,6 @@ def action_category(arms: ArmTable) -> Ints:
     category = np.full(len(arms.actions), -1)
     category[arms.action[1:]] = arms.features[1:][:, columns].argmax(axis=1)
     return category
-
-
-def _solve(A: Floats, b: Floats) -> Floats:
-    return np.linalg.solve(A, b)
 
 
 def _level(value: float, d: int) -> Floats:

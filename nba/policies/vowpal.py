@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from vowpalwabbit import Workspace
@@ -34,7 +34,6 @@ def learn(
     rate: float = 0.5,
     power: float = 0.5,
     l2: float = 0.0,
-    loss: Literal["squared", "quantile"] = "squared",
 ) -> Floats:
     """(n, d) contexts, (n,) arms and rewards, (k, p) arm features → W, (p + 1, d + 1).
 
@@ -50,7 +49,7 @@ def learn(
         f"{label:.9g} {w:.9g} {_namespace('c', x)}{arms[a]}"
         for label, w, x, a in zip(labels, weight.tolist(), encoded, arm.tolist(), strict=True)
     ]
-    options = f"--learning_rate {rate:g} --power_t {power:g} --l2 {l2:g} --loss_function {loss}"
+    options = f"--learning_rate {rate:g} --power_t {power:g} --l2 {l2:g} --loss_function squared"
     with _workspace(options, encoded.shape[1], phi.shape[1]) as vw:
         rng = np.random.default_rng(seed)
         for _ in range(passes):

@@ -118,6 +118,7 @@ class MemoryStore:
         self._secret = secret or new_secret()
         self._surrogates = surrogates
         self._writing = threading.Lock()
+        self._writer: int | None = None
         self._seeing = threading.Lock()  # held while committed rows are read or replaced, never for long
         self._tables = _Tables()
         self._playbooks: dict[str, str] = {}
@@ -133,7 +134,7 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
-        with self._writing:
+        with self._exclusive():
             layer = self._tables.layered()
             yield MemoryTransaction(layer, self._surrogates)
             with self._seeing:
@@ -158,7 +159,9 @@ class MemoryStore:
             return {surrogate: name for name, surrogate in self._tables.surrogates.items()}
 
     def keep_playbook(self, fingerprint: str, text: str) -> None:
-        self._playbooks.setdefault(fingerprint, text)
+        if fingerprint not in self._playbooks:
+            with self._exclusive():
+                self._playbooks.setdefault(fingerprint, text)
 
     def playbook(self, fingerprint: str) -> str | None:
         return self._playbooks.get(fingerprint)
@@ -169,7 +172,7 @@ class MemoryStore:
     def publish(
         self, *, kind: str, version: str, specification: str, at: float, who: str, why: str
     ) -> Publication:
-        with self._writing:
+        with self._exclusive():
             publication = Publication(
                 number=len(self._publications) + 1,
                 kind=kind,
@@ -193,6 +196,17 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        if self._writer == threading.get_ident():
+            raise RuntimeError("a write inside a transaction of the same store")
+        with self._writing:
+            self._writer = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._writer = None
 
 
 def _insert(table: Any, key: str, row: object) -> None:

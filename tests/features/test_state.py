@@ -160,6 +160,15 @@ def test_a_late_touchpoint_falls_into_its_own_day() -> None:
     assert read(late, MONDAY + 42 * 86_400)["purchase_value_30d"] == 0.0
 
 
+@pytest.mark.parametrize(("gap", "expected"), [(29, 1.0), (30, 0.0), (31, 0.0), (60, 0.0)])
+def test_a_day_gives_up_its_slot_to_the_day_that_takes_it(gap: int, expected: float) -> None:
+    older, newer = touchpoints([event("purchase", 5)]), touchpoints([event("visit", gap * 86_400)])
+    at = MONDAY + gap * 86_400.0
+    one, other = States.of(LAYOUT, 1, older), States.of(LAYOUT, 1, newer)
+    for states in (one.fold(newer), other.fold(older), one.merge(other), other.merge(one)):
+        assert read(states, at)["purchase_count_30d"] == expected
+
+
 def test_a_window_of_one_day_ends_at_midnight() -> None:
     states = folded([event("visit", 86_399)])
     assert read(states, MONDAY + 86_399.5)["visit_count_1d"] == 1.0

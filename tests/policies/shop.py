@@ -41,9 +41,10 @@ exploration: {explorer: squarecb, gamma: 20, floor: 0.05}
 """
 
 
-def shop(**replacements: str) -> Playbook:
-    """The playbook, with pieces of its text replaced (`old=new` by position of the pair)."""
-    text = TEXT
-    for old, new in replacements.items():
-        text = text.replace(old, new)
-    return parse(text)
+def shop(text: str = TEXT, **changes: str) -> Playbook:
+    """The playbook of a text; each keyword names a line (`bogo`) and gives what stands there instead."""
+    lines = text.splitlines()
+    for name, line in changes.items():
+        at = next(i for i, old in enumerate(lines) if old.strip().startswith(f"{name}:"))
+        lines[at] = line
+    return parse("\n".join(lines))

@@ -199,6 +199,16 @@ def test_eight_threads_that_add_to_one_customer_lose_nothing(store: Store) -> No
     assert len(store.links()) == 1
 
 
+def test_a_write_inside_a_transaction_is_an_error_and_not_a_deadlock(store: Store) -> None:
+    with store.transaction(), pytest.raises(RuntimeError, match="inside a transaction"):
+        store.keep_playbook("coffee@1", "text")
+    with store.transaction(), pytest.raises(RuntimeError, match="inside a transaction"):
+        store.publish(kind="policy", version="aa", specification="ridge", at=1.0, who="ada", why="now")
+    add_one(store, "c-1", 1)
+    assert store.audit() == []
+    assert store.playbooks() == {}
+
+
 def test_readers_are_not_held_up_by_a_transaction(store: Store) -> None:
     with store.transaction() as transaction, ThreadPoolExecutor(1) as pool:
         transaction.append_decisions([decision("d-1")])

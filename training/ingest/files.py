@@ -33,7 +33,8 @@ def batches(paths: Sequence[Path], mapping: Mapping | None = None) -> Iterator[B
     """
     planned = [_planned(path, mapping) for path in _listed(paths)]
     for path, kind, source in planned:
-        yield from _batches(path, kind, source)
+        for chunk in _chunks(path, kind, source):
+            yield _batch(chunk, path, source, mapped=mapping is not None)
 
 
 def _listed(paths: Sequence[Path]) -> list[Path]:
@@ -76,13 +77,15 @@ def _tab(path: Path) -> str:
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
-def _batches(path: Path, kind: Format, source: Source) -> Iterator[Batch]:
+def _chunks(path: Path, kind: Format, source: Source) -> Iterator[Chunk]:
     reader = {"csv": read_csv.chunks, "jsonl": read_jsonl.chunks, "parquet": read_parquet.chunks}[kind]
-    for chunk in reader(path, source):
-        yield _batch(chunk, path, source)
+    try:
+        yield from reader(path, source)
+    except OSError as error:
+        raise InvalidInput.of("file", f"can't be read: {error.strerror}", source=str(path)) from None
 
 
-def _batch(chunk: Chunk, path: Path, source: Source) -> Batch:
+def _batch(chunk: Chunk, path: Path, source: Source, *, mapped: bool) -> Batch:
     try:
         rows = transcribe(chunk, source, path.name)
     except InvalidInput as error:
@@ -92,5 +95,5 @@ def _batch(chunk: Chunk, path: Path, source: Source) -> Batch:
         read=chunk.lines.len() + len(chunk.broken),
         rows=rows,
         broken=bad_of(chunk.broken),
-        absent=chunk.absent,
+        absent=chunk.absent if mapped else frozenset(),
     )

@@ -142,7 +142,10 @@ class Source(Section):
         named += [(self.properties.column, "properties")] if self.properties.column else []
         named += [(p.column, f"properties.{name}") for name, p in self.properties.fields.items()]
         named += [(p.column, f"attributes.{name}") for name, p in self.attributes.items()]
-        return dict(reversed(named))
+        fields: dict[str, str] = {}
+        for column, field in named:
+            fields.setdefault(column, field)
+        return fields
 
     def required(self) -> set[str]:
         """Columns without which no row can be good."""

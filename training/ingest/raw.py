@@ -14,6 +14,7 @@ from training.ingest.mapping import Source
 
 ROWS_AT_ONCE = 50_000
 BYTES_AT_ONCE = 64 << 20
+NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"  # as JSON writes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,9 @@ import polars as pl
 
 from training.ingest.batch import derive_ids, rows_of
 from training.ingest.mapping import Cell, Property, Source, Time
-from training.ingest.raw import Chunk, json_text
+from training.ingest.raw import NUMBER, Chunk, json_text
 from training.ingest.times import utc
 
-_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _TRUE, _FALSE = ["true", "1", "yes"], ["false", "0", "no"]
 
 
@@ -134,7 +133,7 @@ def _as(fragment: pl.Expr, kind: str | None) -> pl.Expr:
     if kind == "text":
         return pl.when(fragment.str.starts_with('"')).then(fragment).otherwise(json_text(fragment))
     if kind == "number":
-        number = bare.str.contains(_NUMBER) & bare.cast(pl.Float64(), strict=False).is_finite()
+        number = bare.str.contains(NUMBER) & bare.cast(pl.Float64(), strict=False).is_finite()
         return pl.when(number).then(bare)
     lower = bare.str.to_lowercase()
     truth = pl.when(lower.is_in(_TRUE)).then(pl.lit("true"))

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from experiments.log import touchpoint_frame
 from nba.errors import InvalidInput
 from nba.playbook.compile import Playbook, parse
 from nba.rewards.reward import rewards
@@ -81,29 +82,6 @@ def read_log(store: Store, playbook: Playbook, *, as_of: float, since: float = f
     )
     codes = surrogates.rank("dense").to_numpy().astype(np.int64) - 1
     return DecisionLog(customer=codes, reward=known.reward, **columns)
-
-
-def touchpoint_frame(store: Store, playbook: Playbook, *, since: float, until: float) -> pl.DataFrame:
-    """Touchpoints that are objectives: customer (surrogate), type, occurred_at, value.
-
-    What was reported both as an event and as an outcome under one id counts once.
-    """
-    wanted = set(playbook.spec.objectives.outcomes)
-    rows = [
-        (row.id, row.surrogate, row.type, row.occurred_at, row.value)
-        for chunk in store.touchpoints(since, until)
-        for row in chunk
-        if row.type in wanted
-    ]
-    schema = {
-        "id": pl.String,
-        "customer": pl.String,
-        "type": pl.String,
-        "occurred_at": pl.Float64,
-        "value": pl.Float64,
-    }
-    frame = pl.DataFrame(rows, schema=schema, orient="row")
-    return frame.unique(["id", "customer", "type"], keep="first", maintain_order=True).drop("id")
 
 
 class _Reader:

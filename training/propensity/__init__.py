@@ -1,1 +1,1 @@
-"""Propensity, next stage and churn: calibrated boosted trees, as pure functions of (table, settings, seed)."""
+"""Propensity, next stage and churn: calibrated trees, each a pure function of (table, settings, seed)."""

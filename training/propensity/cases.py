@@ -68,7 +68,12 @@ def online_retail_table(data: Path) -> Table:
     rows = _history(invoices, moments).filter(pl.col("recency") <= 90)
     following = invoices.select("customer_id", pl.col("at").alias("next"), "at").sort("at")
     rows = rows.sort("at").join_asof(
-        following, on="at", by="customer_id", strategy="forward", allow_exact_matches=False, check_sortedness=False
+        following,
+        on="at",
+        by="customer_id",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
     )
     returned = (pl.col("next") <= pl.col("at") + pl.duration(days=90)).fill_null(False)
     return from_frame(
@@ -99,9 +104,10 @@ def _invoices(data: Path) -> pl.DataFrame:
 def _fortnights(invoices: pl.DataFrame) -> pl.DataFrame:
     """(customer_id, at): every fortnight from the set's first day on, from each customer's first purchase."""
     first, last = invoices["at"].min(), invoices["at"].max()
-    grid = pl.datetime_range(first, last, f"{EVERY_DAYS}d", eager=True).dt.truncate("1d").alias("at")  # type: ignore[arg-type]
+    fortnights = pl.datetime_range(pl.lit(first), pl.lit(last), f"{EVERY_DAYS}d").dt.truncate("1d")
+    grid = pl.select(fortnights.alias("at"))
     firsts = invoices.group_by("customer_id").agg(pl.col("at").min().alias("first"))
-    return firsts.join(grid.to_frame(), how="cross").filter(pl.col("at") > pl.col("first")).drop("first")
+    return firsts.join(grid, how="cross").filter(pl.col("at") > pl.col("first")).drop("first")
 
 
 def _history(invoices: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:

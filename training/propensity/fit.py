@@ -86,7 +86,11 @@ class Fitted:
 
 
 def fit_classifier(
-    name: str, table: Table, split: Split, settings: Settings = Settings(), seed: int = 0  # noqa: RUF009
+    name: str,
+    table: Table,
+    split: Split,
+    settings: Settings = Settings(),
+    seed: int = 0,
 ) -> Fitted:
     """Grow trees on the training rows, stop and calibrate them on the validation rows, judge on the test.
 

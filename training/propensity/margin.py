@@ -51,7 +51,7 @@ class BoostedMargin(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return np.column_stack([expit(-margin), expit(margin)])
 
     def predict(self, X: Any) -> Ints:
-        return self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
 
 def calibrated(

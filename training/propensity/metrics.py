@@ -38,11 +38,11 @@ def multiclass(y: Ints, p: Floats, base: Floats) -> dict[str, float]:
     chance = np.broadcast_to(base, p.shape)
     top = p.argmax(axis=1)
     return {
-        "log_loss": _log_losses(y, p).mean(),
+        "log_loss": float(_log_losses(y, p).mean()),
         "macro_log_loss": _macro(y, _log_losses(y, p)),
         "accuracy": float((top == y).mean()),
         "calibration_error": calibration_error((top == y).astype(np.int64), p.max(axis=1)),
-        "base_log_loss": _log_losses(y, chance).mean(),
+        "base_log_loss": float(_log_losses(y, chance).mean()),
         "base_macro_log_loss": _macro(y, _log_losses(y, chance)),
         "base_accuracy": float((y == base.argmax()).mean()),
         "rows": float(len(y)),
@@ -83,7 +83,7 @@ def lift(y: Ints, p: Floats, share: float) -> float:
 
 
 def _log_losses(y: Ints, p: Floats) -> Floats:
-    return -np.log(np.clip(p[np.arange(len(y)), y], np.finfo(np.float64).eps, 1.0))
+    return np.asarray(-np.log(np.clip(p[np.arange(len(y)), y], np.finfo(np.float64).eps, 1.0)))
 
 
 def _macro(y: Ints, losses: Floats) -> float:

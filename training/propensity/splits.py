@@ -50,7 +50,8 @@ def by_time(table: Table, gap: float, salt: str = "") -> Split:
     usable = last - first - gap
     if usable <= 0:
         raise NotEnoughData(
-            "the data is too short for a split by time with a gap", {"span": last - first, "needed_above": gap}
+            "the data is too short for a split by time with a gap",
+            {"span": last - first, "needed_above": gap},
         )
     known_until = first + (1 - TEST) * usable
     place = _places(table, salt)

@@ -77,9 +77,16 @@ def from_frame(
         InvalidInput: a named column is not there, or the label doesn't say which value is the positive.
         NotEnoughData: no rows, or nothing left to learn from.
     """
-    for field, column in (("label", label), ("time-column", time), ("id", customer), *(("drop", c) for c in drop)):
+    for field, column in (
+        ("label", label),
+        ("time-column", time),
+        ("id", customer),
+        *(("drop", c) for c in drop),
+    ):
         if column is not None and column not in frame.columns:
-            raise InvalidInput.of(field, f"the table has no column {column!r}; it has {_listed(frame.columns)}")
+            raise InvalidInput.of(
+                field, f"the table has no column {column!r}; it has {_listed(frame.columns)}"
+            )
     frame = frame.filter(pl.col(label).is_not_null())
     y, classes = _labels(frame[label], positive)
     columns: dict[str, Floats] = {}
@@ -119,14 +126,18 @@ def numbers(series: pl.Series) -> Floats:
 def _labels(label: pl.Series, positive: str | None) -> tuple[Ints, tuple[str, ...]]:
     text = label.cast(pl.String)
     values = sorted(text.unique().to_list())
-    if len(values) > 2 and positive is None or len(values) > MAX_CATEGORIES:
-        raise InvalidInput.of("label", f"{label.name!r} has {len(values)} values; --positive names the one that counts")
+    if (len(values) > 2 and positive is None) or len(values) > MAX_CATEGORIES:
+        raise InvalidInput.of(
+            "label", f"{label.name!r} has {len(values)} values; --positive names the one that counts"
+        )
     if len(values) < 2:
         raise NotEnoughData("the label has a single value", {"rows": len(label), "values": len(values)})
     if positive is None:
         yes = [value for value in values if value.lower() in _YES]
         if len(yes) != 1:
-            raise InvalidInput.of("positive", f"which of {_listed(values)} is the positive? name it by --positive")
+            raise InvalidInput.of(
+                "positive", f"which of {_listed(values)} is the positive? name it by --positive"
+            )
         positive = yes[0]
     if positive not in values:
         raise InvalidInput.of("positive", f"{label.name!r} is never {positive!r}; it is {_listed(values)}")

@@ -116,7 +116,7 @@ def _engine(path: Path, pragmas: Sequence[str], connections: int) -> Engine:
         return connection
 
     return create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=connections, max_overflow=0
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=connections, max_overflow=-1
     )
 
 

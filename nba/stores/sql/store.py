@@ -13,7 +13,7 @@ from nba.stores.fresh import new_secret, new_surrogate
 from nba.stores.ports import Clock, DecisionRow, Publication, TouchpointRow
 from nba.stores.sql.database import Database
 from nba.stores.sql.migrate import migrate
-from nba.stores.sql.rows import parameters
+from nba.stores.sql.rows import parameters, records
 from nba.stores.sql.statements import Statements
 from nba.stores.sql.tables import CUSTOMERS, DECISIONS, META, PLAYBOOKS, PUBLICATIONS, TOUCHPOINTS
 from nba.stores.sql.transaction import SqlTransaction
@@ -68,12 +68,12 @@ class SqlStore:
         return DecisionRow(**rows[0]) if rows else None
 
     def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:
-        for records in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk):
-            yield [DecisionRow(**record) for record in records]
+        for chunked in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk):
+            yield [DecisionRow(**record) for record in chunked]
 
     def touchpoints(self, since: float, until: float, chunk: int = 50_000) -> Iterator[list[TouchpointRow]]:
-        for records in self._chunks(TOUCHPOINTS, ("occurred_at", "source", "id"), since, until, chunk):
-            yield [TouchpointRow(**record) for record in records]
+        for chunked in self._chunks(TOUCHPOINTS, ("occurred_at", "source", "id"), since, until, chunk):
+            yield [TouchpointRow(**record) for record in chunked]
 
     def links(self) -> dict[str, str]:
         return {record["surrogate"]: record["customer_id"] for record in self._read(select(CUSTOMERS))}
@@ -125,13 +125,13 @@ class SqlStore:
     def close(self) -> None:
         self._database.close()
 
-    def _read(self, statement: Select[Any], **bound: Any) -> list[Any]:
+    def _read(self, statement: Select[Any], **bound: Any) -> list[dict[str, Any]]:
         with self._database.reading() as connection:
-            return list(connection.execute(statement, bound).mappings())
+            return records(connection.execute(statement, bound))
 
     def _chunks(
         self, table: Table, order: tuple[str, ...], since: float, until: float, chunk: int
-    ) -> Iterator[list[Any]]:
+    ) -> Iterator[list[dict[str, Any]]]:
         """Rows with since ≤ order[0] < until, each chunk a read of its own that goes on after the last row.
 
         So no read stays open between chunks, which would keep the write-ahead log from shrinking.

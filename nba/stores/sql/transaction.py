@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select
 
 from nba.stores.ports import ContactRow, CustomerRow, DecisionRow, TouchpointRow
 from nba.stores.sql.database import Database
-from nba.stores.sql.rows import customer, parameters, profile
+from nba.stores.sql.rows import customer, parameters, profile, records
 from nba.stores.sql.statements import LISTED, Statements
 from nba.stores.sql.tables import APPLIED_FILES, CONTACTS, CUSTOMERS, DECISIONS, PROFILES, TOUCHPOINTS
 
@@ -32,22 +32,22 @@ class SqlTransaction:
         self._surrogates = surrogates
 
     def answers(self, decision_ids: Sequence[str]) -> dict[str, DecisionRow]:
-        records = self._among(self._statements.answers, decision_ids)
-        return _as_asked(decision_ids, {record["decision_id"]: DecisionRow(**record) for record in records})
+        found = self._among(self._statements.answers, decision_ids)
+        return _as_asked(decision_ids, {record["decision_id"]: DecisionRow(**record) for record in found})
 
     def customers(self, customer_ids: Sequence[str]) -> dict[str, CustomerRow]:
-        records = self._among(self._statements.customers, customer_ids)
-        found = {record["customer_id"]: customer(record) for record in records}
-        missing = [name for name in dict.fromkeys(customer_ids) if name not in found]
+        found = self._among(self._statements.customers, customer_ids)
+        known = {record["customer_id"]: customer(record) for record in found}
+        missing = [name for name in dict.fromkeys(customer_ids) if name not in known]
         created = [CustomerRow(customer_id=name, surrogate=self._surrogates()) for name in missing]
         if created:
             self._connection.execute(CUSTOMERS.insert(), parameters(CUSTOMERS, created))
             self._connection.execute(PROFILES.insert(), [profile(row) for row in created])
-        return _as_asked(customer_ids, found | {row.customer_id: row for row in created})
+        return _as_asked(customer_ids, known | {row.customer_id: row for row in created})
 
     def customers_of(self, surrogates: Sequence[str]) -> dict[str, CustomerRow]:
-        records = self._among(self._statements.customers_of, surrogates)
-        return _as_asked(surrogates, {record["surrogate"]: customer(record) for record in records})
+        found = self._among(self._statements.customers_of, surrogates)
+        return _as_asked(surrogates, {record["surrogate"]: customer(record) for record in found})
 
     def save_customers(self, rows: Sequence[CustomerRow]) -> None:
         if rows:
@@ -57,8 +57,8 @@ class SqlTransaction:
             self._connection.execute(self._statements.save, changed)
 
     def contacts(self, surrogates: Sequence[str], since: float) -> list[ContactRow]:
-        records = self._among(self._statements.contacts, surrogates, since=since)
-        return [ContactRow(**record) for record in records]
+        found = self._among(self._statements.contacts, surrogates, since=since)
+        return [ContactRow(**record) for record in found]
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> None:
         if rows:
@@ -93,15 +93,15 @@ class SqlTransaction:
     def _known(self, source: str, rows: Sequence[TouchpointRow]) -> list[tuple[str, str]]:
         """The keys of `rows` from this source that the store has."""
         ids = [row.id for row in rows if row.source == source]
-        records = self._among(self._statements.touchpoints, ids, source=source)
-        return [(source, record["id"]) for record in records]
+        found = self._among(self._statements.touchpoints, ids, source=source)
+        return [(source, record["id"]) for record in found]
 
-    def _among(self, statement: Select[Any], values: Sequence[str], **bound: Any) -> list[Any]:
-        """The rows of a statement that takes a list, as mappings."""
+    def _among(self, statement: Select[Any], values: Sequence[str], **bound: Any) -> list[dict[str, Any]]:
+        """The rows of a statement that takes a list."""
         if not values:
             return []
-        parameters = {LISTED: self._database.listed(values), **bound}
-        return list(self._connection.execute(statement, parameters).mappings())
+        listed = {LISTED: self._database.listed(values), **bound}
+        return records(self._connection.execute(statement, listed))
 
 
 def _as_asked(keys: Sequence[str], found: Mapping[str, Row]) -> dict[str, Row]:

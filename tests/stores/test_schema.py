@@ -1,0 +1,83 @@
+"""The schema is golden, the migrations make it, and an unknown one is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from nba.errors import SchemaMismatch
+from nba.stores.open import open_store
+from nba.stores.sql.migrate import FOLDER, REVISIONS, VERSION_TABLE, migrate, revision
+from nba.stores.sql.sqlite import SQLite
+from nba.stores.sql.tables import METADATA
+from tests.stores.schema import migrated, rendered
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema.sql"
+
+
+def test_the_migrations_make_the_golden_schema(tmp_path: Path) -> None:
+    assert migrated(tmp_path) == GOLDEN.read_text()
+
+
+def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
+    database = SQLite(tmp_path / "metadata.db")
+    with database.exclusive() as connection:
+        METADATA.create_all(connection)
+        declared = rendered(connection).split(";\n")
+    database.close()
+    ran = [sql for sql in migrated(tmp_path).split(";\n") if VERSION_TABLE not in sql]
+    assert [sql.strip() for sql in ran] == [sql.strip() for sql in declared]
+
+
+def test_alembic_finds_nothing_left_to_migrate(tmp_path: Path) -> None:
+    database = SQLite(tmp_path / "nba.db")
+    with database.exclusive() as connection:
+        migrate(connection)
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+        )
+        assert compare_metadata(context, METADATA) == []
+    database.close()
+
+
+def test_every_migration_is_listed_in_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    script = ScriptDirectory.from_config(config)
+    assert tuple(step.revision for step in script.walk_revisions())[::-1] == REVISIONS
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    database = SQLite(tmp_path / "nba.db")
+    for _ in range(2):
+        with database.exclusive() as connection:
+            migrate(connection)
+            assert revision(connection) == REVISIONS[-1]
+    database.close()
+
+
+def test_a_newer_schema_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "nba.db"
+    open_store(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(SchemaMismatch, match="schema 9999"):
+        open_store(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone() == ("9999",)
+
+
+def test_a_store_lives_beside_the_tables_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "nba.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('of another program')")
+    store = open_store(f"sqlite:///{path}")
+    store.ping()
+    store.close()

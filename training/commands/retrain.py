@@ -1,0 +1,85 @@
+"""`nba retrain`: a candidate from mature rewards, judged off-policy, published where the playbook lets it."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nba.errors import InvalidInput
+
+
+def retrain(
+    playbook: Annotated[Path, typer.Option(help="The playbook.")] = Path("playbook.yaml"),
+    store: Annotated[
+        str | None, typer.Option(envvar="NBA_STORE_URL", help="Default: nba.db in this directory.")
+    ] = None,
+    artefacts: Annotated[Path, typer.Option(help="Where policies are kept.")] = Path("artefacts"),
+    as_of: Annotated[
+        str | None, typer.Option(help="ISO 8601; nothing later is seen. Needed on the request clock.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="Folds of customers.")] = 3,
+    learner: Annotated[
+        list[str] | None, typer.Option(help="A learner that competes; may be repeated. Default all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of folds and learners.")] = 0,
+    who: Annotated[str, typer.Option(help="Who asks, for the audit table.")] = "nba retrain",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
+) -> None:
+    """Train a policy on decisions whose rewards are mature, and let it serve if it is proven.
+
+    A refresh of the serving specification must not be worse by more than the playbook's margin, a new
+    specification must be better, by the paired doubly robust difference.
+    """
+    from rich.console import Console
+
+    from experiments.tracking import Tracker
+    from nba.playbook.compile import load
+    from nba.policies.learners import LEARNERS
+    from nba.stores.artefacts import Artefacts
+    from nba.stores.open import default_url, open_store
+    from training.policy.retrain import Settings
+    from training.policy.retrain import retrain as run
+    from training.policy.show import show
+
+    for name in learner or ():
+        if name not in LEARNERS:
+            raise InvalidInput.of("learner", f"there is no learner {name!r}; there are {', '.join(LEARNERS)}")
+    book = load(playbook)
+    settings = Settings(folds=folds, seed=seed, learners=tuple(learner or LEARNERS), who=who)
+    with (
+        closing(open_store(store or default_url(Path()))) as opened,
+        Console(stderr=True).status("") as status,
+    ):
+        moment = _moment(as_of, opened.clock)
+        result = run(
+            opened,
+            Artefacts(artefacts),
+            book,
+            Tracker(),
+            as_of=moment,
+            settings=settings,
+            progress=status.update,
+        )
+    show(result, Console())
+    if json_file is not None:
+        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def _moment(text: str | None, clock: str) -> float:
+    if text is None:
+        if clock == "request":
+            raise InvalidInput.of("as-of", "is needed: this store lives on the request clock")
+        return time.time()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidInput.of("as-of", "is an ISO 8601 time with its zone, such as 2026-11-21T18:00:00Z")
+    return moment.timestamp()

@@ -1,0 +1,95 @@
+"""Run `nba` commands as a user would: in processes of their own, in the demo's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nba.errors import CallOperator
+from training.demo.folder import Folder
+
+NBA = (sys.executable, "-P", "-c", "from nba.cli import main; main()")  # what the script `nba` does
+READY = "serving on http://"
+_START_SECONDS, _DRAIN_SECONDS = 60.0, 15.0
+_TAIL = 15
+
+
+def run(folder: Folder, step: str, *arguments: str) -> dict[str, Any]:
+    """Run `nba <arguments> --json …` to its end and return what it wrote; its output goes to a log.
+
+    Raises:
+        CallOperator: it failed; the detail has the end of its log.
+    """
+    log, report = folder.path / f"{step}.log", folder.report(step)
+    with log.open("wb") as out:
+        command = [*NBA, *arguments, "--json", str(report)]
+        process = subprocess.Popen(command, cwd=folder.path, env=_environment(folder), stdout=out, stderr=out)
+        with _ended(process):
+            code = process.wait()
+    if code != 0:
+        raise CallOperator(f"`nba {' '.join(arguments)}` ended with {code}:\n{_tail(log)}")
+    written: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return written
+
+
+@contextmanager
+def serving(folder: Folder, step: str, playbook: Path) -> Iterator[tuple[str, int]]:
+    """A server on a free port, on the request clock: its host and port. It is ended with the block.
+
+    Raises:
+        CallOperator: it did not come up; the detail has the end of its log.
+    """
+    log = folder.path / f"{step}.log"
+    options = ("--clock", "request", "--port", "0", "--playbook", str(playbook))
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*NBA, "serve", *options], cwd=folder.path, env=_environment(folder), stdout=out, stderr=out
+        )
+        with _ended(process):
+            yield _address(process, log)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens in the block, also Ctrl-C: the process is gone after it."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_DRAIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> tuple[str, int]:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        ready = [line for line in lines if line.startswith(READY) and line.endswith("\n")]
+        if ready:
+            host, _, port = ready[0].strip().removeprefix(READY).rpartition(":")
+            return host, int(port)
+        time.sleep(0.05)
+    raise CallOperator(f"`nba serve` did not come up:\n{_tail(log)}")
+
+
+def _environment(folder: Folder) -> dict[str, str]:
+    """Ours, but for the places: the demo writes to its own folder alone."""
+    places = {"NBA_STORE_URL": folder.store, "MLFLOW_TRACKING_URI": folder.tracking}
+    return {**os.environ, **places, "PYTHONUNBUFFERED": "1"}
+
+
+def _tail(log: Path) -> str:
+    lines: Sequence[str] = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_TAIL:])

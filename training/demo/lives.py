@@ -1,0 +1,128 @@
+"""Simulated customers who live through the API: decide → respond → outcomes, day by day.
+
+Each customer is decided for once a week, a seventh of them a day; what they then do, of themselves or
+because they were contacted, is reported at the times at which it happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+from numpy.typing import NDArray
+
+from experiments.simulate import NO_CONTACT, State, World, customer_ids, day_start
+from nba.errors import CallOperator
+from training.demo.client import Client
+from training.demo.past import contexts, revocations
+
+WEEK = 7
+MOST = 1_000  # events or outcomes in one body
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Lives:
+    """The customers of a world from day 0 on. The world's state is hidden here; the server is told events.
+
+    Attributes:
+        day: the next day to be lived.
+        decisions: how many were asked for so far.
+        reward: what all customers were worth so far, by the world's own account.
+    """
+
+    def __init__(self, world: World, state: State, outcome_types: Sequence[str], seed: int) -> None:
+        self.day = 0
+        self.decisions = 0
+        self.reward = 0.0
+        self._world = world
+        self._state = state
+        self._outcome_types = list(outcome_types)
+        self._seed = seed
+        self._ids = customer_ids(np.arange(world.customers)).to_list()
+        self._contexts = contexts(world)
+        self._arms = {tuple(arm): index for index, arm in enumerate(world.arms)}
+
+    def live(self, client: Client, days: int, advance: Callable[[int], object] = lambda count: None) -> None:
+        """Live through `days` days. `advance` hears of decisions made.
+
+        Raises:
+            CallOperator: the server refused something.
+        """
+        for _ in range(days):
+            due = np.flatnonzero(np.arange(self._world.customers) % WEEK == self.day % WEEK)
+            arm, sent = self._decide(client, due, advance)
+            everybody = np.arange(self._world.customers)
+            self._state, response = self._world.respond(
+                self._state, everybody, self.day, arm, self._seed, sent
+            )
+            self._report(client, response.touchpoints())
+            self.decisions += len(due)
+            self.reward += float(response.reward().sum())
+            self.day += 1
+
+    def _decide(self, client: Client, due: Ints, advance: Callable[[int], object]) -> tuple[Ints, Floats]:
+        """(n,) the arm of each customer today, and when it is sent."""
+        at = iso(day_start(self.day))
+        bodies = [
+            orjson.dumps(
+                {
+                    "customer_id": self._ids[i],
+                    "decision_id": f"d{self.day}.{i}",
+                    "context": self._contexts[i],
+                    "at": at,
+                }
+            )
+            for i in due.tolist()
+        ]
+        answers = [orjson.loads(answer) for answer in client.post_all("/v1/decisions", bodies, advance)]
+        arm = np.full(self._world.customers, NO_CONTACT)
+        sent = np.full(self._world.customers, day_start(self.day))
+        arm[due] = [self._arms[a["action"], a["channel"], a["timing"]] for a in answers]
+        sent[due] = [epoch(a["send_at"]) if a["send_at"] else day_start(self.day) for a in answers]
+        return arm, sent
+
+    def _report(self, client: Client, touchpoints: pl.DataFrame) -> None:
+        """Each touchpoint once: as an outcome where it is an objective, else as an event."""
+        outcome = pl.col("type").is_in(self._outcome_types)
+        outcomes = [_item("outcome_id", row) for row in touchpoints.filter(outcome).iter_rows(named=True)]
+        events = [_item("event_id", row) for row in touchpoints.filter(~outcome).iter_rows(named=True)]
+        events += [
+            {**_item("event_id", row), "properties": orjson.loads(row["properties"])}
+            for row in revocations(touchpoints).iter_rows(named=True)
+        ]
+        for path, kind, items in (("/v1/outcomes", "outcomes", outcomes), ("/v1/events", "events", events)):
+            bodies = [orjson.dumps({kind: lot}) for lot in _lots(items)]
+            for answer in client.post_all(path, bodies):
+                rejected = orjson.loads(answer)["rejected"]
+                if rejected:
+                    raise CallOperator(f"POST {path} rejected {len(rejected)}: {rejected[0]['detail']}")
+
+
+def iso(moment: float) -> str:
+    """Epoch seconds → ISO 8601."""
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+
+
+def epoch(moment: str) -> float:
+    """ISO 8601 → epoch seconds."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _item(id_field: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        id_field: row["event_id"],
+        "customer_id": row["customer_id"],
+        "type": row["type"],
+        "channel": row["channel"],
+        "occurred_at": row["occurred_at"].isoformat(),
+        "value": row["value"],
+    }
+
+
+def _lots(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    return (items[i : i + MOST] for i in range(0, len(items), MOST))

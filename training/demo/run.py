@@ -1,0 +1,215 @@
+"""The demo from end to end: history → ingest → train → serve → lives → retrain, twice → report → truth."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.simulate import World, day_start, history
+from nba.errors import CallOperator
+from nba.journey.scores import ScoreModels, unseal_scores
+from nba.playbook.compile import Playbook
+from nba.policies.artefact import unseal
+from nba.policies.policy import Policy
+from nba.stores.artefacts import Artefacts
+from nba.stores.open import open_store
+from training.apply import apply_history
+from training.demo import truth
+from training.demo.client import Client
+from training.demo.commands import run as nba
+from training.demo.commands import serving
+from training.demo.folder import Folder
+from training.demo.lives import WEEK, Lives, iso
+from training.demo.past import past
+from training.demo.telling import Telling
+
+_SWAP_SECONDS = 30.0
+NAMES = ("first policy", "retrained policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a demo.
+
+    Attributes:
+        customers: who live through the API; each is decided for once a week.
+        history: days on record before the start.
+        pilot: weeks in which chance decides. weeks: that each policy then lives, before the next.
+        judges: other customers, on whom true values are measured over `truth` weeks.
+        seed: of the world. The draws of the server's policies are its store's own.
+    """
+
+    customers: int = 5_000
+    history: int = 150
+    pilot: int = 5
+    weeks: int = 3
+    judges: int = 5_000
+    truth: int = 8
+    seed: int = 1
+
+
+def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
+    """Run it all; what comes back is the demo's JSON.
+
+    Raises:
+        InvalidInput: the directory holds something else.
+        CallOperator: a command or the server failed; the detail has the end of its log.
+    """
+    began = time.monotonic()
+    folder = Folder.anew(directory)
+    lives, trained = _prepare(folder, size, tell)
+    retrained = _serve(folder, lives, size, tell)
+    with tell.step("nba experiment report"):
+        report = nba(
+            folder,
+            "experiment",
+            *("experiment", "report", "--since", _at(WEEK * size.pilot), "--as-of", _at(lives.day)),
+        )
+    policies = _truth(folder, retrained, size, tell)
+    return {
+        "decisions": lives.decisions,
+        "retrains": len(retrained),
+        "policies": policies,
+        "promoted": sum(found["published"] is not None for found in retrained),
+        "currency": folder.load().spec.currency,
+        "truth_weeks": size.truth,
+        "judged_customers": size.judges,
+        "size": asdict(size),
+        "retrainings": retrained,
+        "experiment": report,
+        "models": trained["models"],
+        "mlflow": f"{Path(sys.executable).with_name('mlflow')} ui --backend-store-uri {folder.tracking}",
+        "directory": str(folder.path),
+        "seconds": time.monotonic() - began,
+    }
+
+
+def _prepare(folder: Folder, size: Size, tell: Telling) -> tuple[Lives, dict[str, Any]]:
+    """What there is before the first decision: history, scores, an empty store on the request clock."""
+    with tell.step(f"simulate {size.history} days of {size.customers:,} customers"):
+        world = World.create(size.seed, size.customers)
+        recorded = history(world, size.history, size.seed)
+        past(world, recorded, size.history).write_parquet(folder.record)
+    open_store(folder.store, "request").close()
+    now = ("--as-of", _at(0))
+    with tell.step("nba ingest"):
+        found = nba(folder, "ingest", "ingest", str(folder.record), *now)
+        tell.say(f"{found['accepted']:,} rows of history")
+    with tell.step("nba train"):
+        trained = nba(folder, "train", "train", *now)
+    book = folder.load()
+    _bring(folder, book, trained["version"])
+    return Lives(world, recorded.state, tuple(book.spec.objectives.outcomes), size.seed), trained
+
+
+def _bring(folder: Folder, playbook: Playbook, scores: str) -> None:
+    """The history into the store, and the scores into service, where that has not happened yet."""
+    with closing(open_store(folder.store)) as store:
+        apply_history(store, playbook, folder.history)
+        if "scores" not in store.serving():
+            store.publish(
+                kind="scores",
+                version=scores,
+                specification="lightgbm",
+                at=day_start(0),
+                who="nba demo",
+                why="trained on the history",
+            )
+
+
+def _serve(folder: Folder, lives: Lives, size: Size, tell: Telling) -> list[dict[str, Any]]:
+    """Pilot, first policy, retrained policy, each lived through the API. The retrainings' JSON."""
+    with serving(folder, "pilot", folder.pilot) as (host, port):
+        tell.say(f"nba serve on http://{host}:{port}, on the request clock; chance decides in the pilot")
+        _live(lives, host, port, size.pilot, "pilot", size, tell)
+    retrained = [_retrain(folder, lives, 0, tell)]
+    with serving(folder, "serve", folder.playbook) as (host, port):
+        for round_, name in enumerate(NAMES):
+            if round_ > 0:
+                retrained.append(_retrain(folder, lives, round_, tell))
+            published = retrained[-1]["published"]
+            if published:
+                _wait(host, port, published["number"])
+            _live(lives, host, port, size.weeks, name if published else retrained[-1]["champion"], size, tell)
+    return retrained
+
+
+def _live(lives: Lives, host: str, port: int, weeks: int, who: str, size: Size, tell: Telling) -> None:
+    earned, decided, began = lives.reward, lives.decisions, time.monotonic()
+    with closing(Client(host, port)) as client:
+        title = f"{weeks} weeks of {size.customers:,} customers through the API: {who}"
+        with tell.step(title, total=size.customers * weeks) as advance:
+            lives.live(client, WEEK * weeks, advance)
+    decided, each = lives.decisions - decided, (lives.reward - earned) / (size.customers * weeks)
+    rate = decided / (time.monotonic() - began)
+    tell.say(
+        f"{decided:,} decisions, {rate:,.0f} a second with all that came of them; {each:.2f} a customer-week"
+    )
+
+
+def _retrain(folder: Folder, lives: Lives, round_: int, tell: Telling) -> dict[str, Any]:
+    with tell.step(f"nba retrain --as-of {_at(lives.day)}"):
+        found = nba(folder, f"retrain-{round_ + 1}", "retrain", "--as-of", _at(lives.day))
+    tell.retrained(found)
+    return found
+
+
+def _wait(host: str, port: int, number: int) -> None:
+    """Until the server serves this publication. Raises CallOperator where it does not come to it."""
+    deadline = time.monotonic() + _SWAP_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, port, timeout=_SWAP_SECONDS)
+        with closing(connection):
+            connection.request("GET", "/v1/policy")
+            if json.loads(connection.getresponse().read()).get("number") == number:
+                return
+        time.sleep(0.1)
+    raise CallOperator(f"the server did not take up publication {number}; see serve.log")
+
+
+def _truth(
+    folder: Folder, retrained: list[dict[str, Any]], size: Size, tell: Telling
+) -> list[dict[str, Any]]:
+    """The policies that were made, and those they have to beat, on other customers."""
+    book = folder.load()
+    with tell.step("true values, on other customers", total=truth.steps(len(retrained))) as advance:
+        judges = truth.Judges.of(
+            book,
+            _scores(folder, book),
+            customers=size.judges,
+            days=size.history,
+            weeks=size.truth,
+            seed=size.seed + 1,
+        )
+        learned = [
+            (name, _policy(folder, book, found["version"]), _note(found))
+            for name, found in zip(NAMES, retrained, strict=True)
+        ]
+        return truth.as_json(truth.table(judges, learned, advance))
+
+
+def _policy(folder: Folder, playbook: Playbook, version: str) -> Policy:
+    return unseal(Artefacts(folder.artefacts).read(version), playbook)
+
+
+def _scores(folder: Folder, playbook: Playbook) -> ScoreModels:
+    with closing(open_store(folder.store)) as store:
+        version = store.serving()["scores"].version
+    return unseal_scores(Artefacts(folder.artefacts).read(version), playbook.schema)
+
+
+def _note(found: dict[str, Any]) -> str:
+    published = found["published"]
+    if published:
+        return f"{published['specification']}@{published['number']}, as served"
+    return f"{found['specification']}, refused by the gate"
+
+
+def _at(day: int) -> str:
+    return iso(day_start(day))

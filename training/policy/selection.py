@@ -1,0 +1,248 @@
+"""Which learner, by doubly robust value on customers it was not trained on; a constant always competes.
+
+Everything here sees training data alone: a policy that is judged later is chosen by the same steps inside
+each fold, so that its estimate holds for the choice too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nba.errors import NotEnoughData
+from nba.playbook.compile import Playbook
+from nba.policies.batch import TrainingBatch
+from nba.policies.learners import LEARNERS
+from nba.policies.policy import Policy, RewardModel
+from nba.policies.served import ConstantPolicy, ServedPolicy
+from training.policy.log import DecisionLog
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Progress = Callable[[str], None]
+CONSTANT = "constant"
+REWARD_MODEL = "boosted"  # predicts rewards for the doubly robust scores, whichever learner is judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A specification with its value on held-out customers; what `select` compares."""
+
+    specification: str
+    value: float
+    stderr: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """The best specification, fitted on all of the training data.
+
+    Attributes:
+        policy: as it would serve, exploration included.
+        candidates: all that were compared, best first.
+    """
+
+    policy: Policy
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def specification(self) -> str:
+        return self.policy.specification
+
+
+def training_batch(log: DecisionLog) -> TrainingBatch:
+    """The log as a learner takes it; every reward must be mature."""
+    return TrainingBatch(
+        features=log.features,
+        arm=log.arm,
+        reward=log.reward,
+        propensity=log.propensity,
+        eligible=log.eligible,
+    )
+
+
+def customer_folds(customer: Ints, folds: int, seed: int) -> Ints:
+    """(n,) the fold of each row; all rows of a customer share one."""
+    codes, position = np.unique(customer, return_inverse=True)
+    fold = np.random.default_rng(seed).permutation(len(codes)) % folds
+    return fold[position].astype(np.int64)
+
+
+def select(
+    playbook: Playbook,
+    log: DecisionLog,
+    *,
+    seed: int,
+    learners: Sequence[str] = tuple(LEARNERS),
+    progress: Progress = lambda _: None,
+) -> Selected:
+    """Compare the learners and the best constant on held-out customers, and fit the winner on all.
+
+    The winner is the one of the highest doubly robust value when acting greedily; ties go to the first.
+
+    Raises:
+        NotEnoughData: too few decisions to hold any out.
+    """
+    held_out = customer_folds(log.customer, 3, seed) == 0
+    inner, outer = log.where(~held_out), log.where(held_out)
+    if len(np.unique(inner.arm)) < 2 or len(outer) < 2:
+        raise NotEnoughData("choosing a policy takes decisions on at least two arms", {"decisions": len(log)})
+    batch = training_batch(inner)
+    models: dict[str, RewardModel] = {}
+    for name in dict.fromkeys((REWARD_MODEL, *learners)):
+        progress(f"fitting {name}")
+        models[name] = LEARNERS[name].fit(playbook, batch, seed)
+    q_hat = models[REWARD_MODEL].scores(outer.features)
+    constant = best_constant(log, predicted_value(models[REWARD_MODEL], log))
+    actions = {CONSTANT: ConstantPolicy.of(playbook, constant).choose(outer.features, outer.eligible).best}
+    for name in learners:
+        scores = q_hat if name == REWARD_MODEL else models[name].scores(outer.features)
+        actions[name] = greedy_arms(scores, outer.eligible)
+    candidates = [_valued(name, arms, outer, q_hat) for name, arms in actions.items()]
+    candidates.sort(key=lambda c: -c.value)
+    winner = candidates[0].specification
+    progress(f"fitting {winner} on everything")
+    return Selected(
+        policy=fit_policy(playbook, log, winner, seed=seed, constant=constant), candidates=tuple(candidates)
+    )
+
+
+def fit_policy(
+    playbook: Playbook, log: DecisionLog, specification: str, *, seed: int, constant: int = 0
+) -> Policy:
+    """One specification fitted on the whole log, as it would serve. `constant` is the arm of a constant."""
+    if specification == CONSTANT:
+        return ConstantPolicy.of(playbook, constant)
+    model = LEARNERS[specification].fit(playbook, training_batch(log), seed)
+    return ServedPolicy.of(model, playbook.spec.exploration)
+
+
+def greedy_arms(scores: Floats, eligible: NDArray[np.bool_]) -> Ints:
+    """(n, k) scores and eligible arms → (n,) the best eligible arm, ties by index."""
+    best: Ints = np.where(eligible, scores, -np.inf).argmax(axis=1).astype(np.int64)
+    return best
+
+
+def one_hot(arm: Ints, k: int) -> Floats:
+    """(n,) arms → (n, k) odds."""
+    return np.eye(k)[arm]
+
+
+def best_constant(log: DecisionLog, scores: Floats) -> int:
+    """The arm of the highest mean doubly robust score (n, k), counted as silence where it is refused."""
+    offered = np.where(log.eligible, scores, scores[:, :1])
+    return int(offered.mean(axis=0).argmax())
+
+
+def doubly_robust(log: DecisionLog, q_hat: Floats) -> Floats:
+    """(n, k) scores whose mean under a policy's odds is its DR value: q̂ + 1{a = aᵢ}(rᵢ − q̂)/pᵢ.
+
+    Dudík et al. (2014), "Doubly Robust Policy Evaluation and Optimization", §3.
+    """
+    scores = q_hat.copy()
+    rows = np.arange(len(log))
+    scores[rows, log.arm] += (log.reward - q_hat[rows, log.arm]) / log.propensity
+    return scores
+
+
+def predicted_value(model: RewardModel, log: DecisionLog) -> Floats:
+    """Doubly robust scores of a log by a model, in the model's own training data or not."""
+    return doubly_robust(log, model.scores(log.features))
+
+
+def _valued(name: str, arms: Ints, log: DecisionLog, q_hat: Floats) -> Candidate:
+    scores = doubly_robust(log, q_hat)[np.arange(len(log)), arms]
+    stderr = float(scores.std(ddof=1) / np.sqrt(len(scores)))
+    return Candidate(specification=name, value=float(scores.mean()), stderr=stderr)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossFitted:
+    """Out-of-fold predictions and policies for every row of a log.
+
+    Attributes:
+        q_hat: (n, k) rewards predicted by a model of the other folds.
+        greedy, served, constant: (n, k) odds of the policy chosen on the other folds: its best arm, as it
+            would serve, and the best constant.
+        chosen: the specification chosen in each fold.
+        constants: the best constant arm of each fold.
+    """
+
+    q_hat: Floats
+    greedy: Floats
+    served: Floats
+    constant: Floats
+    chosen: tuple[str, ...]
+    constants: tuple[int, ...]
+
+
+def cross_fit(
+    playbook: Playbook,
+    log: DecisionLog,
+    *,
+    folds: int,
+    seed: int,
+    learners: Sequence[str] = tuple(LEARNERS),
+    trains: NDArray[np.bool_] | None = None,
+    progress: Progress = lambda _: None,
+) -> CrossFitted:
+    """Choose and fit on all folds of customers but one, apply to that one, for each fold.
+
+    Args:
+        trains: (n,) rows that may train; the others are only judged on. All by default.
+    """
+    n, k = log.eligible.shape
+    parts: dict[str, Floats] = {name: np.zeros((n, k)) for name in ("q_hat", "greedy", "served", "constant")}
+    chosen, constants = [], []
+    fold = customer_folds(log.customer, folds, seed)
+    for f in range(folds):
+        rows = fold == f
+        inside = log.where(~rows if trains is None else ~rows & trains)
+
+        def step(text: str, f: int = f) -> None:
+            progress(f"fold {f + 1} of {folds}: {text}")
+
+        applied = _apply(playbook, inside, log.where(rows), seed + f, learners, step)
+        for name, values in applied.odds.items():
+            parts[name][rows] = values
+        chosen.append(applied.chosen)
+        constants.append(applied.constant)
+    return CrossFitted(**parts, chosen=tuple(chosen), constants=tuple(constants))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Applied:
+    odds: dict[str, Floats]
+    chosen: str
+    constant: int
+
+
+def _apply(
+    playbook: Playbook,
+    inside: DecisionLog,
+    outside: DecisionLog,
+    seed: int,
+    learners: Sequence[str],
+    progress: Progress,
+) -> _Applied:
+    selected = select(playbook, inside, seed=seed, learners=learners, progress=progress)
+    policy = selected.policy
+    if isinstance(policy, ServedPolicy) and selected.specification == REWARD_MODEL:
+        model: RewardModel = policy.model
+    else:
+        progress("fitting the reward model")
+        model = LEARNERS[REWARD_MODEL].fit(playbook, training_batch(inside), seed)
+    constant = best_constant(inside, predicted_value(model, inside))
+    choice = policy.choose(outside.features, outside.eligible)
+    single = ConstantPolicy.of(playbook, constant).choose(outside.features, outside.eligible)
+    k = outside.eligible.shape[1]
+    odds = {
+        "q_hat": model.scores(outside.features),
+        "served": choice.odds,
+        "greedy": one_hot(choice.best, k),
+        "constant": one_hot(single.best, k),
+    }
+    return _Applied(odds=odds, chosen=selected.specification, constant=constant)
