@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nba.errors import InvalidInput
+from nba.commands.options import StoreUrl, epoch
 
 if TYPE_CHECKING:
     from experiments.report import Report
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 
 def report(
     playbook: Annotated[Path, typer.Option(help="What outcomes are worth.")] = Path("playbook.yaml"),
-    store: Annotated[
-        str | None, typer.Option(envvar="NBA_STORE_URL", help="Default: nba.db in this directory.")
-    ] = None,
+    store: StoreUrl = None,
     as_of: Annotated[
         str | None, typer.Option(help="ISO 8601; what happened from then on does not count. Default now.")
     ] = None,
@@ -41,8 +38,8 @@ def report(
     from experiments.report.track import log_report
     from experiments.tracking import Tracker
 
-    until = time.time() if as_of is None else _epoch("as-of", as_of)
-    start = float("-inf") if since is None else _epoch("since", since)
+    until = time.time() if as_of is None else epoch("as-of", as_of)
+    start = float("-inf") if since is None else epoch("since", since)
     found = _measure(playbook, store, start, until, level)
     show(found, Console())
     if json_file is not None:
@@ -71,11 +68,3 @@ def _measure(path: Path, url: str | None, since: float, until: float, level: flo
             store, playbook, since=since, as_of=until, progress=lambda n: progress.advance(task, n)
         )
     return ab_report(cohort, playbook, level)
-
-
-def _epoch(option: str, text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput.of(option, "is an ISO 8601 time, such as 2026-11-21T18:00:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nba.commands.options import StoreUrl, epoch
 from nba.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from nba.playbook.compile import Playbook
     from training.ingest.batch import Batch
     from training.ingest.run import IngestReport
 
@@ -33,8 +34,10 @@ def ingest(
     ] = None,
     history: Annotated[Path, typer.Option(help="The folder of the history.")] = Path("history"),
     playbook: Annotated[
-        Path | None, typer.Option(help="Warn about types it does not declare; default ./playbook.yaml.")
+        Path | None,
+        typer.Option(help="With it the history also goes into the store; default ./playbook.yaml."),
     ] = None,
+    store: StoreUrl = None,
     quarantine: Annotated[
         Path | None, typer.Option(help="Where bad rows go; default <history>/quarantine.jsonl.")
     ] = None,
@@ -43,7 +46,7 @@ def ingest(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here too.")] = None,
 ) -> None:
-    """Bring touchpoints, profiles and consents into the history; bad rows go into a quarantine file.
+    """Bring touchpoints, profiles and consents into the history and the store; bad rows are quarantined.
 
     Running it twice changes nothing. Events are recognised by their ids; where the mapping names no id
     column, an id is derived from the file's name, the line's number and its content.
@@ -54,8 +57,8 @@ def ingest(
     from training.ingest.run import ingest as run
 
     console = Console(stderr=True)
-    at = _epoch(as_of)
-    declared = _declared(playbook)
+    at = time.time() if as_of is None else epoch("as-of", as_of)
+    book = _playbook(playbook)
     with Progress(
         SpinnerColumn(), TextColumn("{task.completed:,.0f} lines read"), TimeElapsedColumn(), console=console
     ) as progress:
@@ -65,10 +68,11 @@ def ingest(
             history=history,
             quarantine=quarantine or history / "quarantine.jsonl",
             as_of=at,
-            declared=declared,
+            declared=None if book is None else book.spec.touchpoints,
             progress=lambda lines: progress.advance(task, lines),
         )
     _show(report, quarantine or history / "quarantine.jsonl")
+    _bring_in(history, book, store)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
 
@@ -90,22 +94,30 @@ def _batches(sources: Sequence[Path], mapping: Path | None, adapter: str | None)
     return files.batches(sources, None if mapping is None else load(mapping))
 
 
-def _epoch(as_of: str | None) -> float:
-    if as_of is None:
-        return time.time()
-    try:
-        moment = datetime.fromisoformat(as_of)
-    except ValueError:
-        raise InvalidInput.of("as-of", "is an ISO 8601 time, such as 2026-11-21T18:00:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _declared(playbook: Path | None) -> Collection[str] | None:
+def _playbook(path: Path | None) -> Playbook | None:
     from nba.playbook.compile import load
 
     default = Path("playbook.yaml")
-    path = playbook or (default if default.exists() else None)
-    return None if path is None else load(path).spec.touchpoints
+    found = path or (default if default.exists() else None)
+    return None if found is None else load(found)
+
+
+def _bring_in(history: Path, book: Playbook | None, store: str | None) -> None:
+    """What is new in the history becomes known of the customers that the store decides for."""
+    from contextlib import closing
+
+    from nba.stores.open import default_url, open_store
+    from training.apply import apply_history
+
+    if book is None:
+        typer.echo("no playbook here, so the history did not go into a store; ingest again with --playbook")
+        return
+    url = store or default_url(Path())
+    with closing(open_store(url)) as opened:
+        applied = apply_history(opened, book, history)
+    typer.echo(f"{applied.customers:,} customer states brought up to date in the store")
+    if applied.unusable:
+        typer.echo(f"warning: {applied.unusable:,} profiles or consents say what the playbook can't use")
 
 
 def _show(report: IngestReport, quarantine: Path) -> None:

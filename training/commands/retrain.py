@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nba.commands.options import Artefacts, Playbook, StoreUrl, epoch
 from nba.errors import InvalidInput
 
 
 def retrain(
-    playbook: Annotated[Path, typer.Option(help="The playbook.")] = Path("playbook.yaml"),
-    store: Annotated[
-        str | None, typer.Option(envvar="NBA_STORE_URL", help="Default: nba.db in this directory.")
-    ] = None,
-    artefacts: Annotated[Path, typer.Option(help="Where policies are kept.")] = Path("artefacts"),
+    playbook: Playbook = Path("playbook.yaml"),
+    store: StoreUrl = None,
+    artefacts: Artefacts = Path("artefacts"),
     as_of: Annotated[
         str | None, typer.Option(help="ISO 8601; nothing later is seen. Needed on the request clock.")
     ] = None,
@@ -41,7 +39,7 @@ def retrain(
     from experiments.tracking import Tracker
     from nba.playbook.compile import load
     from nba.policies.learners import LEARNERS
-    from nba.stores.artefacts import Artefacts
+    from nba.stores.artefacts import Artefacts as Folder
     from nba.stores.open import default_url, open_store
     from training.policy.retrain import Settings
     from training.policy.retrain import retrain as run
@@ -59,7 +57,7 @@ def retrain(
         moment = _moment(as_of, opened.clock)
         result = run(
             opened,
-            Artefacts(artefacts),
+            Folder(artefacts),
             book,
             Tracker(),
             as_of=moment,
@@ -76,10 +74,4 @@ def _moment(text: str | None, clock: str) -> float:
         if clock == "request":
             raise InvalidInput.of("as-of", "is needed: this store lives on the request clock")
         return time.time()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput.of("as-of", "is an ISO 8601 time with its zone, such as 2026-11-21T18:00:00Z")
-    return moment.timestamp()
+    return epoch("as-of", text)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nba.commands.options import Artefacts, StoreUrl, epoch
 from nba.errors import InvalidInput
 
 HEADLINES = ("roc_auc", "pr_auc", "lift_10", "log_loss", "base_log_loss", "accuracy", "calibration_error")
@@ -19,7 +19,8 @@ def train(
     playbook: Annotated[Path, typer.Option(help="The playbook.")] = Path("playbook.yaml"),
     history: Annotated[Path, typer.Option(help="The folder of the history.")] = Path("history"),
     as_of: Annotated[str | None, typer.Option(help="ISO 8601; nothing later is seen. Default now.")] = None,
-    artefacts: Annotated[Path, typer.Option(help="Where the trained scores are kept.")] = Path("artefacts"),
+    store: StoreUrl = None,
+    artefacts: Artefacts = Path("artefacts"),
     table: Annotated[
         Path | None, typer.Option(help="Train on this table (.csv, .parquet), not on the history.")
     ] = None,
@@ -41,19 +42,28 @@ def train(
 ) -> None:
     """Train propensities, churn and the next stage; log them to MLflow; write what serves them.
 
-    Each model is judged on moments later than all it was trained on, or on other customers where the data
-    has no time. With --table one model is trained, on the column --label, and logged only.
+    A running server takes the scores up by itself. Each model is judged on moments later than all it was
+    trained on, or on other customers where the data has no time. With --table one model is trained, on the
+    column --label, and logged only.
     """
     from rich.console import Console
 
     from training.propensity.fit import Settings
     from training.propensity.run import Source, train_history, train_table
 
+    moment = time.time() if as_of is None else epoch("as-of", as_of)
     settings = Settings(allow_leaks=tuple(allow_leak or ()))
     with Console(stderr=True).status("starting") as status:
         if table is None:
             result = train_history(
-                playbook, history, _epoch(as_of), artefacts, settings, seed, hear=status.update
+                playbook,
+                history,
+                moment,
+                artefacts,
+                settings,
+                seed,
+                hear=status.update,
+                publish=lambda version: _publish(store, version, moment),
             )
         else:
             source = Source(
@@ -72,6 +82,18 @@ def train(
         json_file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def _publish(store: str | None, version: str, at: float) -> None:
+    """From now on the server's scores are these."""
+    from contextlib import closing
+
+    from nba.stores.open import default_url, open_store
+
+    with closing(open_store(store or default_url(Path()))) as opened:
+        opened.publish(
+            kind="scores", version=version, specification="scores", at=at, who="nba train", why="trained anew"
+        )
+
+
 def _needed(label: str | None) -> str:
     if label is None:
         raise InvalidInput.of("label", "--table needs --label, the column to predict")
@@ -88,13 +110,3 @@ def _show(result: dict[str, Any]) -> None:
         typer.echo(f"left out, being text of too many values: {', '.join(result['ignored'])}")
     if "version" in result:
         typer.echo(f"scores {result['version'][:12]}")
-
-
-def _epoch(as_of: str | None) -> float:
-    if as_of is None:
-        return time.time()
-    try:
-        moment = datetime.fromisoformat(as_of)
-    except ValueError:
-        raise InvalidInput.of("as-of", "is an ISO 8601 time, such as 2026-11-21T18:00:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
