@@ -5,8 +5,8 @@ Training asks for an estimator or a booster here; serving keeps the booster's te
 
 from __future__ import annotations
 
-import ctypes.util
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,25 @@ from numpy.typing import NDArray
 
 from nba.errors import CorruptArtefact, MissingLibrary
 
-# OpenMP threads that wait by spinning make training ten times slower where other work shares the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-try:
-    import lightgbm
-except OSError as error:  # the wheel is there, the OpenMP runtime it links to is not
-    if "libgomp" in str(error) or ctypes.util.find_library("gomp") is None:
-        raise MissingLibrary(
-            "LightGBM needs the OpenMP runtime; on Debian: apt-get install -y libgomp1"
-        ) from error
-    raise
-
 Floats = NDArray[np.float64]
+_SETTINGS = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "n_jobs": 2, "max_bin": 63}
+
+
+@cache
+def _lightgbm() -> Any:
+    """The library, imported when the first model is used: it is slow to load, and may lack its runtime.
+
+    Raises:
+        MissingLibrary: the OpenMP runtime that it links to is not installed.
+    """
+    # OpenMP threads that wait by spinning make training ten times slower where other work shares the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import lightgbm
+    except OSError as error:
+        mend = "LightGBM needs the OpenMP runtime; on Debian: apt-get install -y libgomp1"
+        raise MissingLibrary(f"{mend} ({error})") from error
+    return lightgbm
 
 
 class Trees:
@@ -35,8 +41,8 @@ class Trees:
     def __init__(self, text: str) -> None:
         self.text = text
         try:
-            self._booster = lightgbm.Booster(model_str=text)
-        except lightgbm.basic.LightGBMError as error:
+            self._booster = _lightgbm().Booster(model_str=text)
+        except _lightgbm().basic.LightGBMError as error:
             raise CorruptArtefact(f"the boosted model can't be read: {error}") from None
 
     def predict(self, X: Floats, raw: bool = False) -> Floats:
@@ -52,17 +58,14 @@ class Trees:
 
 def regressor(**settings: Any) -> Any:
     """An untrained `LGBMRegressor`: quiet, deterministic, two threads."""
-    return lightgbm.LGBMRegressor(**{**_SETTINGS, **settings})
+    return _lightgbm().LGBMRegressor(**{**_SETTINGS, **settings})
 
 
 def classifier(**settings: Any) -> Any:
     """An untrained `LGBMClassifier`, likewise."""
-    return lightgbm.LGBMClassifier(**{**_SETTINGS, **settings})
+    return _lightgbm().LGBMClassifier(**{**_SETTINGS, **settings})
 
 
 def early_stopping(rounds: int) -> Any:
     """The callback that stops when the validation score has not improved for `rounds`."""
-    return lightgbm.early_stopping(rounds, verbose=False)
-
-
-_SETTINGS = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "n_jobs": 2, "max_bin": 63}
+    return _lightgbm().early_stopping(rounds, verbose=False)

@@ -30,8 +30,8 @@ def learn(
     *,
     weight: Floats,
     seed: int,
-    passes: int = 3,
-    rate: float = 0.5,
+    passes: int = 2,
+    rate: float = 0.02,
     power: float = 0.5,
     l2: float = 0.0,
 ) -> Floats:

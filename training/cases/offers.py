@@ -8,7 +8,7 @@ clustered by person. Once at no contact cost and once at 5 USD a contact, with p
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.ab import Difference, Moments
+from experiments.ab import difference as effect_of
 from experiments.ope import Estimate, LoggedBatch, difference, estimate
 from nba.playbook.compile import Playbook
 from training.cases.starbucks import decision_log, load_history, playbook
@@ -38,6 +40,8 @@ class Case:
         values: policy → its DR value per decision.
         differences: (policy, against) → the paired difference.
         chosen: what was chosen in each fold; best: the best single offer of each fold.
+        carried_over: what the best offer adds to the reward of the *next* wave, over silence: whatever
+            came next, and where the same offer came next again.
     """
 
     contact_cost: float
@@ -46,6 +50,7 @@ class Case:
     differences: Mapping[tuple[str, str], Estimate]
     chosen: tuple[str, ...]
     best: tuple[str, ...]
+    carried_over: tuple[Difference, Difference]
 
 
 def run(data: Path, history: Path, progress: Progress = lambda _: None) -> list[Case]:
@@ -88,7 +93,7 @@ def value(book: Playbook, log: DecisionLog, crossed: CrossFitted, cost: float) -
     return Case(
         contact_cost=cost,
         decisions=len(log),
-        values={name: estimate("dr", replace_target(batch, target)) for name, target in targets.items()},
+        values={name: estimate("dr", _with_target(batch, target)) for name, target in targets.items()},
         differences={
             (name, against): difference("dr", batch, targets[name], targets[against])
             for name in LEARNED
@@ -96,10 +101,25 @@ def value(book: Playbook, log: DecisionLog, crossed: CrossFitted, cost: float) -
         },
         chosen=crossed.chosen,
         best=tuple(names[arm] for arm in crossed.constants),
+        carried_over=carried_over(log, max(crossed.constants, key=crossed.constants.count)),
     )
 
 
-def replace_target(batch: LoggedBatch, target: Floats) -> LoggedBatch:
+def carried_over(log: DecisionLog, best: int) -> tuple[Difference, Difference]:
+    """Next-wave reward after `best` less that after silence; both next waves and those with `best` again."""
+    order = np.lexsort((log.decided_at, log.customer))
+    customer, arm, reward = log.customer[order], log.arm[order], log.reward[order]
+    follows = customer[1:] == customer[:-1]
+    now, then, earned = arm[:-1][follows], arm[1:][follows], reward[1:][follows]
+
+    def effect(rows: NDArray[np.bool_]) -> Difference:
+        silence, offer = (Moments.of(earned[rows & (now == a)]) for a in (0, best))
+        return effect_of(silence, offer)
+
+    return effect(np.ones(len(now), dtype=np.bool_)), effect(then == best)
+
+
+def _with_target(batch: LoggedBatch, target: Floats) -> LoggedBatch:
     """The same log with another policy to value."""
     return LoggedBatch(
         reward=batch.reward,
@@ -111,7 +131,7 @@ def replace_target(batch: LoggedBatch, target: Floats) -> LoggedBatch:
     )
 
 
-def as_json(cases: list[Case], models: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(cases: list[Case], models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """`policies` are those at no contact cost; every cost is under `by_contact_cost`."""
 
     def policies(case: Case) -> list[dict[str, Any]]:
@@ -134,7 +154,7 @@ def as_json(cases: list[Case], models: Mapping[str, Any]) -> dict[str, Any]:
             }
             for case in cases
         ],
-        "models": dict(models),
+        "models": [dict(row) for row in models],
     }
 
 
@@ -142,5 +162,5 @@ def _rounded(e: Estimate) -> dict[str, float]:
     return {name: float(x) for name, x in asdict(e).items() if name in ("value", "low", "high", "stderr")}
 
 
-def write_json(path: Path, cases: list[Case], models: Mapping[str, Any]) -> None:
+def write_json(path: Path, cases: list[Case], models: Sequence[Mapping[str, Any]]) -> None:
     path.write_text(json.dumps(as_json(cases, models), indent=2) + "\n", encoding="utf-8")

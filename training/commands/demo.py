@@ -31,7 +31,7 @@ def demo(
     real port, on the request clock. The built-in world knows what each policy is truly worth.
     """
     if data is not None:
-        from training.cases.starbucks import run
+        from training.cases.run import run
 
         run(data, json_file)
         return
