@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.chance import group_of, uniforms
+from nba.chance import Group, group_of, uniforms
 from nba.contact.caps import PURPOSES, Ledger
 from nba.contact.eligibility import Situation
 from nba.decide import decide
-from nba.errors import Conflict, FieldError, InvalidInput, NbaError
+from nba.errors import Conflict, FieldError, InvalidInput
 from nba.features.rows import assemble
 from nba.features.state import Touchpoints
 from nba.model import Answer, ContactRow, DecisionRequest, Result
 from nba.playbook.compile import Playbook
-from nba.playbook.declaration import CONTACT
+from nba.playbook.declaration import CONTACT, Feature
 from nba.playbook.rules import nearest
 from nba.policies.served import UniformPolicy
-from nba.record import Subject, decision_row, timestamp
+from nba.record import Grounds, Subject, decision_row, timestamp
 from nba.session import Session
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
 
 HELD_SECONDS = 1_800.0
 Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that is in order: its place in the round, whom it is about, at which moment."""
+
+    place: int
+    request: DecisionRequest
+    customer: CustomerRow
+    group: Group
+    at: float
 
 
 class Deciding:
@@ -37,35 +49,31 @@ class Deciding:
 
     def answer(self, session: Session, requests: Sequence[DecisionRequest]) -> list[Result]:
         """One result a request, in order: an answer, or the error that is its alone."""
-        if not requests:
-            return []
         seen = session.decisions([request.decision_id for request in requests])
         results: dict[int, Result] = {}
-        fresh: list[int] = []
         for i, request in enumerate(requests):
             known = seen.get(request.decision_id)
-            error = self._wrong(session.live.playbook, request)
             if known is not None:
                 results[i] = _repeat(known, request, session.now)
-            elif error is not None:
-                results[i] = error
-            else:
-                fresh.append(i)
+            elif errors := self._wrong(session.live.playbook, request):
+                results[i] = InvalidInput(errors)
+        fresh = [i for i in range(len(requests)) if i not in results]
         customers = session.customers([requests[i].customer_id for i in fresh])
-        ready: list[tuple[int, CustomerRow]] = []
+        asked: list[_Asked] = []
         for i, customer in zip(fresh, customers, strict=True):
-            late = self._backwards(requests[i], customer)
-            if late is not None:
-                results[i] = late
+            moment = requests[i].at
+            at = session.now if moment is None else moment
+            if self._clock == "request" and at < customer.last_at:
+                latest = timestamp(customer.last_at)
+                results[i] = Conflict(f"at is before this customer's latest moment, {latest}")
             else:
-                ready.append((i, customer))
-        if ready:
-            rows = self._decide(session, [requests[i] for i, _ in ready], [c for _, c in ready])
-            for (i, _), row in zip(ready, rows, strict=True):
-                results[i] = Answer(body=row.body, repeated=False, expired=False)
+                group = group_of(self._secret, customer.customer_id, session.live.playbook.spec.groups)
+                asked.append(_Asked(i, requests[i], customer, group, at))
+        for one, row in zip(asked, self._decide(session, asked), strict=True):
+            results[one.place] = Answer(body=row.body, repeated=False, expired=False)
         return [results[i] for i in range(len(requests))]
 
-    def _wrong(self, playbook: Playbook, request: DecisionRequest) -> NbaError | None:
+    def _wrong(self, playbook: Playbook, request: DecisionRequest) -> list[FieldError]:
         errors = [
             *_unknown("actions", request.actions, playbook.arms.actions),
             *_unknown("channels", request.channels, playbook.arms.channels),
@@ -75,80 +83,78 @@ class Deciding:
             errors.append(FieldError(field="at", detail="a live server takes the time from its own clock"))
         if self._clock == "request" and request.at is None:
             errors.append(FieldError(field="at", detail="is needed: this store lives on the request clock"))
-        return InvalidInput(errors) if errors else None
+        return errors
 
-    def _backwards(self, request: DecisionRequest, customer: CustomerRow) -> NbaError | None:
-        if request.at is None or request.at >= customer.last_at:
-            return None
-        return Conflict(f"at is before this customer's latest moment, {timestamp(customer.last_at)}")
-
-    def _decide(
-        self, session: Session, requests: Sequence[DecisionRequest], customers: Sequence[CustomerRow]
-    ) -> list[DecisionRow]:
+    def _decide(self, session: Session, asked: Sequence[_Asked]) -> list[DecisionRow]:
+        """Decide, log and fold; nothing here may depend on the arm drawn but what is recorded of it."""
+        if not asked:
+            return []
         live, playbook = session.live, session.live.playbook
-        now = np.array([session.now if r.at is None else r.at for r in requests])
-        groups = [group_of(self._secret, c.customer_id, playbook.spec.groups) for c in customers]
-        zones = [zone_name(playbook, customer) for customer in customers]
-        features = assemble(
-            playbook,
-            states=session.states(customers),
-            now=now,
-            zones=zones,
-            attributes=[{k: v[0] for k, v in c.attributes.items()} for c in customers],
-            context=[r.context for r in requests],
-            scores=live.scores,
-        )
-        situation = Situation(
-            now=now,
-            zones=zones,
-            features=features,
-            consent=np.array([consent_of(playbook, customer) for customer in customers]),
-            ledger=self._ledger(session, customers, now),
-            asked_actions=_asked([r.actions for r in requests], playbook.arms.actions),
-            asked_channels=_asked([r.channels for r in requests], playbook.arms.channels),
-            holdout=np.array([group == "holdout" for group in groups]),
-        )
-        draws = uniforms(self._secret, [r.decision_id for r in requests])
+        situation = _situation(session, asked)
+        draws = uniforms(self._secret, [one.request.decision_id for one in asked])
         decided = decide(
             session.gatekeeper,
             situation,
             draws,
             policy=live.policy,
             random_policy=_uniform_policy(playbook),
-            at_random=np.array([group == "random_eligible" for group in groups]),
+            at_random=np.array([one.group == "random_eligible" for one in asked]),
         )
-        rows = [
-            decision_row(
-                Subject(
-                    request=request,
-                    surrogate=customer.surrogate,
-                    group=group,
-                    now=float(now[i]),
-                    state_version=customer.version,
-                    uniform=float(draws[i]),
-                    retry_at=session.gatekeeper.retry_at(situation, i, decided.verdict),
-                ),
-                decided,
-                i,
-                features,
-                live,
-                session.gatekeeper,
-            )
-            for i, (request, customer, group) in enumerate(zip(requests, customers, groups, strict=True))
-        ]
+        grounds = Grounds(
+            decided=decided, situation=situation, uniforms=draws, live=live, gatekeeper=session.gatekeeper
+        )
+        rows = [decision_row(_subject(one), grounds, i) for i, one in enumerate(asked)]
         session.append(rows, [contact_row(row, playbook) for row in rows if row.channel is not None])
-        fold_contacts(session, rows, customers)
+        fold_contacts(session, rows, [one.customer for one in asked])
         return rows
 
-    def _ledger(self, session: Session, customers: Sequence[CustomerRow], now: NDArray[np.float64]) -> Ledger:
-        horizon = reach(session.live.playbook)
-        surrogates = [customer.surrogate for customer in customers]
-        contacts = session.contacts(surrogates, float(now.min()) - horizon) if horizon else [[]] * len(now)
-        counting = [
-            [c for c in rows if c.expires_at is None or c.expires_at > moment]
-            for rows, moment in zip(contacts, now.tolist(), strict=True)
-        ]
-        return Ledger.of(session.live.playbook, counting)
+
+def _subject(asked: _Asked) -> Subject:
+    return Subject(
+        request=asked.request,
+        surrogate=asked.customer.surrogate,
+        group=asked.group,
+        now=asked.at,
+        state_version=asked.customer.version,
+    )
+
+
+def _situation(session: Session, asked: Sequence[_Asked]) -> Situation:
+    playbook, arms = session.live.playbook, session.live.playbook.arms
+    customers = [one.customer for one in asked]
+    now = np.array([one.at for one in asked])
+    zones = [zone_name(playbook, customer) for customer in customers]
+    features = assemble(
+        playbook,
+        states=session.states(customers),
+        now=now,
+        zones=zones,
+        attributes=[{name: value for name, (value, _) in c.attributes.items()} for c in customers],
+        context=[one.request.context for one in asked],
+        scores=session.live.scores,
+    )
+    return Situation(
+        now=now,
+        zones=zones,
+        features=features,
+        consent=np.array([consent_of(playbook, customer) for customer in customers]),
+        ledger=_ledger(session, customers, now),
+        asked_actions=_narrowed([one.request.actions for one in asked], arms.actions),
+        asked_channels=_narrowed([one.request.channels for one in asked], arms.channels),
+        holdout=np.array([one.group == "holdout" for one in asked]),
+    )
+
+
+def _ledger(session: Session, customers: Sequence[CustomerRow], now: NDArray[np.float64]) -> Ledger:
+    horizon = reach(session.live.playbook)
+    if horizon == 0.0:
+        return Ledger.of(session.live.playbook, [[]] * len(customers))
+    contacts = session.contacts([c.surrogate for c in customers], float(now.min()) - horizon)
+    counting = [
+        [c for c in rows if c.expires_at is None or c.expires_at > moment]
+        for rows, moment in zip(contacts, now.tolist(), strict=True)
+    ]
+    return Ledger.of(session.live.playbook, counting)
 
 
 def contact_row(row: DecisionRow, playbook: Playbook) -> ContactRow:
@@ -160,14 +166,14 @@ def contact_row(row: DecisionRow, playbook: Playbook) -> ContactRow:
         action=row.action,
         channel=str(row.channel),
         purpose=playbook.spec.actions[row.action].purpose,
-        send_at=float(row.send_at or row.decided_at),
+        send_at=row.decided_at if row.send_at is None else row.send_at,
         status="held" if held else "reserved",
         expires_at=row.decided_at + HELD_SECONDS if held else None,
     )
 
 
 def fold_contacts(session: Session, rows: Sequence[DecisionRow], customers: Sequence[CustomerRow]) -> None:
-    """Active contacts become touchpoints of their customers, at the moment they were decided."""
+    """Active contacts become touchpoints of their customers, at the moment they were decided or shown."""
     made = [(r, c) for r, c in zip(rows, customers, strict=True) if r.channel and r.status == "active"]
     if made:
         touchpoints = Touchpoints.of(
@@ -176,12 +182,16 @@ def fold_contacts(session: Session, rows: Sequence[DecisionRow], customers: Sequ
             type=[CONTACT] * len(made),
             channel=[row.channel for row, _ in made],
             action=[row.action for row, _ in made],
-            at=[row.activated_at or row.decided_at for row, _ in made],
+            at=[_latest_moment(row) for row, _ in made],
             value=[1.0] * len(made),
         )
         session.fold([customer for _, customer in made], touchpoints)
     for row, customer in zip(rows, customers, strict=True):
-        session.changed(customer, row.decided_at)
+        session.changed(customer, _latest_moment(row))
+
+
+def _latest_moment(row: DecisionRow) -> float:
+    return row.decided_at if row.activated_at is None else row.activated_at
 
 
 @lru_cache(maxsize=16)
@@ -189,6 +199,7 @@ def _uniform_policy(playbook: Playbook) -> UniformPolicy:
     return UniformPolicy.of(playbook)
 
 
+@lru_cache(maxsize=16)
 def reach(playbook: Playbook) -> float:
     """How many seconds back a contact can matter to a cap or a cooldown."""
     cooldowns = [a.cooldown for a in playbook.spec.actions.values() if a.cooldown is not None]
@@ -198,19 +209,28 @@ def reach(playbook: Playbook) -> float:
 def zone_name(playbook: Playbook, customer: CustomerRow) -> str:
     """The customer's time zone, or the playbook's where none is known."""
     known = customer.attributes.get("timezone")
-    return str(known[0]) if known else playbook.spec.timezone
+    return str(known[0]) if known and known[0] is not None else playbook.spec.timezone
 
 
 def consent_of(playbook: Playbook, customer: CustomerRow) -> Bools:
     """(purposes, channels): where consent is known and granted; the latest word wins, for one or for all."""
     granted = np.zeros((len(PURPOSES), len(playbook.arms.channels)), dtype=np.bool_)
-    for i, purpose in enumerate(PURPOSES):
-        for j, channel in enumerate(playbook.arms.channels):
-            words = [customer.consents.get(f"{purpose}|{c}") for c in (channel, "*")]
-            known = [word for word in words if word is not None]
-            # Of two words at one moment the refusal counts.
-            granted[i, j] = bool(known) and bool(max(known, key=lambda w: (w[1], not w[0]))[0])
+    words = customer.consents
+    for place, names in _consent_names(playbook) if words else ():
+        known = [words[name] for name in names if name in words]
+        if known:  # of two words at one moment the refusal counts
+            granted[place] = max(known, key=lambda word: (word[1], not word[0]))[0]
     return granted
+
+
+@lru_cache(maxsize=16)
+def _consent_names(playbook: Playbook) -> list[tuple[tuple[int, int], tuple[str, str]]]:
+    """Where a consent stands in (purposes, channels), and the two names under which it may be given."""
+    return [
+        ((i, j), (f"{purpose}|{channel}", f"{purpose}|*"))
+        for i, purpose in enumerate(PURPOSES)
+        for j, channel in enumerate(playbook.arms.channels)
+    ]
 
 
 def _repeat(known: DecisionRow, request: DecisionRequest, now: float) -> Result:
@@ -220,18 +240,22 @@ def _repeat(known: DecisionRow, request: DecisionRequest, now: float) -> Result:
     return Answer(body=known.body, repeated=True, expired=expired)
 
 
-def _asked(asked: Sequence[tuple[str, ...] | None], names: tuple[str, ...]) -> Bools:
-    return np.array([[a is None or name in a for name in names] for a in asked])
+def _narrowed(asked: Sequence[tuple[str, ...] | None], names: tuple[str, ...]) -> Bools:
+    """(n, names) which are allowed; None allows all."""
+    allowed = np.ones((len(asked), len(names)), dtype=np.bool_)
+    for row, only in enumerate(asked):
+        if only is not None:
+            allowed[row] = [name in only for name in names]
+    return allowed
 
 
 def _unknown(field: str, asked: tuple[str, ...] | None, names: tuple[str, ...]) -> list[FieldError]:
-    known = set(names)
     return [
         FieldError(
             field=f"{field}[{i}]", detail=f"the playbook has no such {field[:-1]}{nearest(name, names)}"
         )
         for i, name in enumerate(asked or ())
-        if name not in known
+        if name not in names
     ]
 
 
@@ -239,13 +263,19 @@ _KINDS: Mapping[str, tuple[type, ...]] = {"number": (int, float), "boolean": (bo
 
 
 def _mistyped(playbook: Playbook, context: Mapping[str, object]) -> list[FieldError]:
+    declared = _context_features(playbook)
     errors = []
-    for feature in playbook.schema.features:
-        value = context.get(feature.name) if feature.group == "context" else None
-        if value is None:
+    for name, value in context.items():
+        feature = declared.get(name)
+        if feature is None or value is None:
             continue
         wrong_bool = isinstance(value, bool) and feature.kind != "boolean"
         if wrong_bool or not isinstance(value, _KINDS[feature.kind]):
             kind = "text" if feature.kind == "category" else f"a {feature.kind}"
-            errors.append(FieldError(field=f"context.{feature.name}", detail=f"must be {kind}"))
+            errors.append(FieldError(field=f"context.{name}", detail=f"must be {kind}"))
     return errors
+
+
+@lru_cache(maxsize=16)
+def _context_features(playbook: Playbook) -> Mapping[str, Feature]:
+    return {f.name: f for f in playbook.schema.features if f.group == "context"}

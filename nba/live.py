@@ -2,25 +2,28 @@
 
 A request takes the reference once, so it never sees half a swap. A new artefact is read and checked
 before the swap; bad bytes keep the last good policy, are tried again with growing pauses, and are told.
+A new process that meets bad bytes takes what served before them.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
+from nba.artefacts import Artefacts
 from nba.errors import CallOperator, NbaError, NotFound
 from nba.journey.scores import ScoreModels, unseal_scores
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import unseal
 from nba.policies.policy import Policy
 from nba.policies.served import fallback
-from nba.stores.artefacts import Artefacts
 from nba.stores.ports import Publication, Store
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_EARLIER = 10  # publications that a new process tries in place of a bad one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,58 +87,51 @@ class LiveSource:
         with self._lock:
             serving = self._store.serving()
             live = self.current
-            scores = self._changed(live.scores_publication, serving.get("scores"), now)
-            if scores is not None:
-                live = self._with_scores(live, scores, now)
-            policy = self._changed(live.policy_publication, serving.get("policy"), now)
-            if policy is not None:
-                live = self._with_policy(live, policy, now)
+            for kind in ("scores", "policy"):
+                if kind in serving:
+                    live = self._brought(live, serving[kind], now)
             changed = live is not self.current
             self.current = live
             return changed
 
-    def _changed(self, have: Publication | None, want: Publication | None, now: float) -> Publication | None:
-        if want is None or (have is not None and have.number == want.number):
-            return None
-        again, _ = self._bad.get(want.version, (0.0, 0.0))
-        return want if now >= again else None
-
-    def _with_policy(self, live: Live, publication: Publication, now: float) -> Live:
+    def _brought(self, live: Live, wanted: Publication, now: float) -> Live:
+        """`live` with the publication, or with the last good one where that can't be served."""
+        have = live.scores_publication if wanted.kind == "scores" else live.policy_publication
+        again, _ = self._bad.get(wanted.version, (now, 0.0))
+        if now < again or (have is not None and have.number == wanted.number):
+            return live
         try:
-            artefact = self._artefacts.read(publication.version)
-            policy = unseal(artefact, live.playbook)
+            return self._swapped(live, wanted)
         except (CallOperator, NotFound) as error:
-            return self._refused(live, publication, error, now)
-        return Live(
-            playbook=live.playbook,
-            policy=policy,
+            self._refused(live, wanted, error, now)
+        return live if have is not None else self._last_good(live, wanted)
+
+    def _last_good(self, live: Live, wanted: Publication) -> Live:
+        """With what served before, latest first: a new process has no last good one in memory."""
+        latest = {p.version: p for p in self._store.audit() if p.kind == wanted.kind}
+        latest.pop(wanted.version, None)
+        for publication in sorted(latest.values(), key=lambda p: -p.number)[:_EARLIER]:
+            with suppress(CallOperator, NotFound):  # told when it was wanted
+                return self._swapped(live, publication)
+        return live
+
+    def _swapped(self, live: Live, publication: Publication) -> Live:
+        artefact = self._artefacts.read(publication.version)
+        if publication.kind == "scores":
+            scores = unseal_scores(artefact, live.playbook.schema)
+            return replace(live, scores=scores, scores_publication=publication)
+        return replace(
+            live,
+            policy=unseal(artefact, live.playbook),
             policy_name=f"{publication.specification}@{publication.number}",
             policy_publication=publication,
-            scores=live.scores,
-            scores_publication=live.scores_publication,
             trained_through=artefact.manifest.data_to,
         )
 
-    def _with_scores(self, live: Live, publication: Publication, now: float) -> Live:
-        try:
-            scores = unseal_scores(self._artefacts.read(publication.version), live.playbook.schema)
-        except (CallOperator, NotFound) as error:
-            return self._refused(live, publication, error, now)
-        return Live(
-            playbook=live.playbook,
-            policy=live.policy,
-            policy_name=live.policy_name,
-            policy_publication=live.policy_publication,
-            scores=scores,
-            scores_publication=publication,
-            trained_through=live.trained_through,
-        )
-
-    def _refused(self, live: Live, publication: Publication, error: NbaError, now: float) -> Live:
-        _, pause = self._bad.get(publication.version, (0.0, _FIRST_PAUSE / 2))
+    def _refused(self, live: Live, publication: Publication, error: NbaError, now: float) -> None:
+        _, pause = self._bad.get(publication.version, (now, _FIRST_PAUSE / 2))
         pause = min(2 * pause, _LONGEST_PAUSE)
         self._bad[publication.version] = (now + pause, pause)
         self.failed += 1
         fields = {"kind": publication.kind, "version": publication.version, "number": publication.number}
         self._alert("artefact_refused", {**fields, "detail": error.detail, "serving": live.policy_name})
-        return live

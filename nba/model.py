@@ -15,6 +15,7 @@ from nba.errors import InvalidInput, NbaError
 
 _ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
 ID_RULE = "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -"
+_FIRST, _LAST = -2_208_988_800.0, 7_258_118_400.0  # 1900 to 2199: days added on either side stay dates
 Scalar = str | float | bool | None
 
 
@@ -26,6 +27,11 @@ def is_id(text: str) -> bool:
 def _require_id(name: str, value: str | None) -> None:
     if value is not None and not is_id(value):
         raise InvalidInput.of(name, ID_RULE)
+
+
+def _require_moment(name: str, value: float | None) -> None:
+    if value is not None and not _FIRST <= value < _LAST:
+        raise InvalidInput.of(name, "must lie in the years 1900 to 2199")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,7 @@ class DecisionRequest:
     def __post_init__(self) -> None:
         _require_id("customer_id", self.customer_id)
         _require_id("decision_id", self.decision_id)
+        _require_moment("at", self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,7 @@ class Report:
             raise InvalidInput.of("customer_id", "name the customer, or for an outcome the decision")
         if not math.isfinite(self.value):
             raise InvalidInput.of("value", "must be a finite number")
+        _require_moment("occurred_at", self.occurred_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

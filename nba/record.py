@@ -6,9 +6,11 @@ The blobs of a `DecisionRow` are little-endian arrays: `features` (F,) float64 i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,11 @@ import orjson
 from numpy.typing import NDArray
 
 from nba.chance import Group
-from nba.contact.eligibility import Gatekeeper
+from nba.contact.eligibility import Gatekeeper, Situation
 from nba.decide import Decided
 from nba.live import Live
 from nba.model import DecisionRequest
+from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
 from nba.policies.policy import Policy
 from nba.stores.ports import DecisionRow
@@ -44,23 +47,36 @@ class Subject:
     group: Group
     now: float
     state_version: int
-    uniform: float
-    retry_at: float | None
 
 
-def decision_row(
-    subject: Subject, decided: Decided, row: int, features: Floats, live: Live, gatekeeper: Gatekeeper
-) -> DecisionRow:
+@dataclass(frozen=True, kw_only=True)
+class Grounds:
+    """What the decisions of a batch rest on; `uniforms` (n,) drew the arms."""
+
+    decided: Decided
+    situation: Situation
+    uniforms: Floats
+    live: Live
+    gatekeeper: Gatekeeper
+
+    @cached_property
+    def eligible_contacts(self) -> Sequence[bool]:
+        """For each decision, whether anything but silence was eligible."""
+        contacts = self.decided.verdict.eligible[:, 1:]
+        open_: list[bool] = np.any(contacts, axis=1).tolist()
+        return open_
+
+
+def decision_row(subject: Subject, grounds: Grounds, row: int) -> DecisionRow:
     """The record of row `row` of a batch, its answer inside."""
+    live, decided, request = grounds.live, grounds.decided, subject.request
     arms, arm = live.playbook.arms, int(decided.arm[row])
-    send_at = None if arm == 0 else float(decided.verdict.send_at[row, arm])
-    answer = _answer(subject, decided, row, features, live, gatekeeper)
-    request = subject.request
+    answer = _answer(subject, grounds, row)
     trace = {
-        "uniform": subject.uniform,
+        "uniform": float(grounds.uniforms[row]),
         "state_version": subject.state_version,
         "scores": live.scores_publication.number if live.scores_publication else None,
-        "best": arms.name(int(decided.choice.best[row])) if decided.choice.best[row] >= 0 else None,
+        "best": _best(grounds, row),
         "actions": request.actions,
         "channels": request.channels,
     }
@@ -68,12 +84,12 @@ def decision_row(
         decision_id=request.decision_id,
         surrogate=subject.surrogate,
         decided_at=subject.now,
-        arm=arms.name(arm),
+        arm=arms.names[arm],
         action=answer["action"],
         channel=answer["channel"],
         timing=answer["timing"],
-        send_at=send_at,
-        propensity=float(decided.propensity[row]),
+        send_at=None if arm == 0 else float(decided.verdict.send_at[row, arm]),
+        propensity=answer["propensity"],
         group=subject.group,
         policy=answer["policy"],
         playbook=live.playbook.version,
@@ -82,70 +98,93 @@ def decision_row(
         digest=request.digest,
         body=orjson.dumps(answer),
         trace=orjson.dumps(trace),
-        features=features[row].tobytes(),
+        features=grounds.situation.features[row].tobytes(),
         eligible=decided.verdict.codes[row].tobytes(),
         odds=decided.choice.odds[row].tobytes(),
         values=decided.choice.scores[row].tobytes(),
     )
 
 
-def _answer(
-    subject: Subject, decided: Decided, row: int, features: Floats, live: Live, gatekeeper: Gatekeeper
-) -> dict[str, Any]:
-    playbook, arm, request = live.playbook, int(decided.arm[row]), subject.request
-    arms, schema = playbook.arms, playbook.schema
-    contact = arm != 0
-    action = arms.actions[arms.action[arm]] if contact else "no_contact"
-    stage, score = features[row, schema.index["stage"]], float(decided.choice.scores[row, arm])
+def _answer(subject: Subject, grounds: Grounds, row: int) -> dict[str, Any]:
+    live, decided, playbook = grounds.live, grounds.decided, grounds.live.playbook
+    arm = int(decided.arm[row])
     answer: dict[str, Any] = {
-        "decision_id": request.decision_id,
-        "customer_id": request.customer_id,
+        "decision_id": subject.request.decision_id,
+        "customer_id": subject.request.customer_id,
         "decided_at": timestamp(subject.now),
-        "action": action,
-        "channel": arms.channels[arms.channel[arm]] if contact else None,
-        "timing": arms.timings[arms.timing[arm]] if contact else None,
-        "send_at": timestamp(decided.verdict.send_at[row, arm]) if contact else None,
-        "purpose": playbook.spec.actions[action].purpose if contact else None,
+        **_contact(playbook, arm, float(decided.verdict.send_at[row, arm])),
         "propensity": float(decided.propensity[row]),
-        "expected_value": score if hasattr(live.policy, "model") else None,
+        "expected_value": float(decided.choice.scores[row, arm]) if hasattr(live.policy, "model") else None,
         "explored": bool(decided.explored[row]),
         "group": subject.group,
         "policy": _policy_name(subject.group, live),
         "playbook": playbook.version,
-        "stage": playbook.spec.stages[int(stage)].name if np.isfinite(stage) else None,
-        "scores": _scores(features[row], playbook),
+        **_standing(playbook, grounds.situation.features[row]),
         "experiment": None,
     }
-    codes = decided.verdict.codes[row]
-    if len(codes) > 1 and codes[1:].all():
-        answer["reason"] = gatekeeper.reasons[int(np.bincount(codes[1:]).argmax())]
-        answer["retry_at"] = timestamp(subject.retry_at)
-    ignored = sorted(key for key in request.context if key not in playbook.spec.context)
+    if not grounds.eligible_contacts[row]:
+        codes = decided.verdict.codes[row, 1:]
+        answer["reason"] = grounds.gatekeeper.reasons[int(np.bincount(codes).argmax())]
+        retry_at = grounds.gatekeeper.retry_at(grounds.situation, row, decided.verdict)
+        answer["retry_at"] = timestamp(retry_at)
+    ignored = sorted(key for key in subject.request.context if key not in playbook.spec.context)
     if ignored:
         answer["ignored"] = [key[:64] for key in ignored[:MOST_IGNORED]]
-    if request.explain:
-        answer |= _explained(decided, row, features, live, gatekeeper)
+    if subject.request.explain:
+        answer |= _explained(grounds, row)
     return answer
+
+
+def _contact(playbook: Playbook, arm: int, send_at: float) -> dict[str, Any]:
+    """What is done, where, when and what for; nulls for no contact."""
+    arms = playbook.arms
+    if arm == 0:
+        nothing = dict.fromkeys(("channel", "timing", "send_at", "purpose"))
+        return {"action": NO_CONTACT, **nothing}
+    action = arms.actions[arms.action[arm]]
+    return {
+        "action": action,
+        "channel": arms.channels[arms.channel[arm]],
+        "timing": arms.timings[arms.timing[arm]],
+        "send_at": timestamp(send_at),
+        "purpose": playbook.spec.actions[action].purpose,
+    }
 
 
 def _policy_name(group: Group, live: Live) -> str:
     return {"treatment": live.policy_name, "random_eligible": "uniform@0", "holdout": "no_contact@0"}[group]
 
 
-def _scores(features: Floats, playbook: Playbook) -> dict[str, float]:
-    named = {f.name: features[i] for i, f in enumerate(playbook.schema.features) if f.group == "score"}
-    known = {name: float(value) for name, value in named.items() if np.isfinite(value)}
-    return {name.removeprefix("propensity_"): value for name, value in known.items()}
-
-
-def _explained(
-    decided: Decided, row: int, features: Floats, live: Live, gatekeeper: Gatekeeper
-) -> dict[str, Any]:
-    choice, codes = decided.choice, decided.verdict.codes[row]
+def _standing(playbook: Playbook, features: Floats) -> dict[str, Any]:
+    """The customer's stage and scores, as far as they are known."""
+    stage = features[playbook.schema.index["stage"]]
+    known = ((name, float(features[column])) for name, column in _score_columns(playbook))
     return {
-        **explanation(live.playbook, gatekeeper, codes, choice.odds[row], choice.scores[row]),
-        "contributions": contributions(live.policy, live.playbook, features[row], int(decided.arm[row])),
-        "best": live.playbook.arms.name(int(choice.best[row])) if choice.best[row] >= 0 else None,
+        "stage": playbook.spec.stages[int(stage)].name if np.isfinite(stage) else None,
+        "scores": {name: score for name, score in known if isfinite(score)},
+    }
+
+
+@lru_cache(maxsize=16)
+def _score_columns(playbook: Playbook) -> list[tuple[str, int]]:
+    """Scores as answers name them, with their columns."""
+    features = enumerate(playbook.schema.features)
+    return [(f.name.removeprefix("propensity_"), i) for i, f in features if f.group == "score"]
+
+
+def _best(grounds: Grounds, row: int) -> str | None:
+    best = int(grounds.decided.choice.best[row])
+    return grounds.live.playbook.arms.names[best] if best >= 0 else None
+
+
+def _explained(grounds: Grounds, row: int) -> dict[str, Any]:
+    live, choice = grounds.live, grounds.decided.choice
+    codes, features = grounds.decided.verdict.codes[row], grounds.situation.features[row]
+    arm = int(grounds.decided.arm[row])
+    return {
+        **explanation(live.playbook, grounds.gatekeeper, codes, choice.odds[row], choice.scores[row]),
+        "contributions": contributions(live.policy, live.playbook, features, arm),
+        "best": _best(grounds, row),
     }
 
 

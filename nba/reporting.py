@@ -26,8 +26,19 @@ _WITH_TEXT = ("review", "comment", "complaint")
 
 
 @dataclass(frozen=True, slots=True)
+class _Sound:
+    """A report that is in order: which body it came in, whose it is, when it happened, what counts of it."""
+
+    body: int
+    report: Report
+    customer_id: str
+    at: float
+    properties: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
 class _Taken:
-    """A report that is in order: whose it is, and the row that will be stored."""
+    """A sound report with its customer, and the row that is stored."""
 
     body: int
     customer: CustomerRow
@@ -36,102 +47,103 @@ class _Taken:
 
 
 def take_reports(session: Session, bodies: Sequence[Reports], store: Store) -> list[Receipt]:
-    """One receipt a body. All of a round is stored and folded together."""
-    named = [item for body in bodies for item in body.items if isinstance(item, Report)]
-    if not named and not any(body.items for body in bodies):
-        return [Receipt(accepted=0, duplicates=0, rejected=()) for _ in bodies]
-    reader = _Reader(session, store, named)
-    taken: list[_Taken] = []
+    """One receipt a body. All of a round is stored and folded together; what is rejected leaves no trace."""
     rejected: list[list[Rejection]] = [[] for _ in bodies]
+    reader = _Reader(session, store, [i for body in bodies for i in body.items if isinstance(i, Report)])
+    sound: list[_Sound] = []
     for b, body in enumerate(bodies):
         for index, item in enumerate(body.items):
             if isinstance(item, Rejection):
                 rejected[b].append(item)
                 continue
             try:
-                taken.append(reader.read(b, item))
+                sound.append(reader.read(b, item))
             except InvalidInput as error:
                 detail = "; ".join(map(str, error.errors))
                 rejected[b].append(Rejection(index=index, id=item.id, detail=detail))
-    new = session.transaction.append_touchpoints([t.row for t in taken])
-    _apply(session, [t for t, is_new in zip(taken, new, strict=True) if is_new])
     accepted, duplicates = [0] * len(bodies), [0] * len(bodies)
-    for t, is_new in zip(taken, new, strict=True):
-        (accepted if is_new else duplicates)[t.body] += 1
+    for taken, is_new in _store(session, sound):
+        (accepted if is_new else duplicates)[taken.body] += 1
     return [
-        Receipt(accepted=a, duplicates=d, rejected=tuple(sorted(r, key=lambda x: x.index)))
+        Receipt(accepted=a, duplicates=d, rejected=tuple(r))
         for a, d, r in zip(accepted, duplicates, rejected, strict=True)
     ]
 
 
 class _Reader:
-    """Turns reports into rows, or says what is wrong with them."""
+    """Says whose a report is and what it means, or what is wrong with it."""
 
     def __init__(self, session: Session, store: Store, reports: Sequence[Report]) -> None:
-        self._session = session
+        self._now = session.now
         self._store = store
         self._playbook = session.live.playbook
         named = [r.decision_id for r in reports if r.decision_id is not None]
-        self._decisions = session.decisions(list(dict.fromkeys(named)))
-        self._owners = session.customers_of([d.surrogate for d in self._decisions.values()])
-        known = [r.customer_id for r in reports if r.customer_id is not None and self._names_itself(r)]
-        self._customers = {row.customer_id: row for row in session.customers(list(dict.fromkeys(known)))}
+        self._owners = session.owners(named) if named else {}
 
-    def _names_itself(self, report: Report) -> bool:
-        return report.decision_id is None or report.decision_id in self._decisions
-
-    def read(self, body: int, report: Report) -> _Taken:
+    def read(self, body: int, report: Report) -> _Sound:
         """Raises InvalidInput with the field that is wrong."""
-        customer = self._customer(report)
-        properties, channel = self._meaning(report)
-        row = TouchpointRow(
-            source=report.source,
-            id=report.id,
-            surrogate=customer.surrogate,
-            type=report.type,
-            channel=channel,
-            occurred_at=self._moment(report),
-            value=report.value,
-            decision_id=report.decision_id,
-            properties=json.dumps(properties, sort_keys=True) if properties else None,
-        )
-        return _Taken(body, customer, row, properties)
+        return _Sound(body, report, self._customer(report), self._moment(report), self._meaning(report))
 
-    def _customer(self, report: Report) -> CustomerRow:
+    def _customer(self, report: Report) -> str:
         if report.decision_id is None:
-            return self._customers[str(report.customer_id)]
-        decision = self._decisions.get(report.decision_id)
-        owner = self._owners.get(decision.surrogate) if decision is not None else None
+            return str(report.customer_id)
+        owner = self._owners.get(report.decision_id)
         if owner is None:
             raise InvalidInput.of("decision_id", "there is no such decision")
-        if report.customer_id not in (None, owner.customer_id):
+        if report.customer_id not in (None, owner):
             raise InvalidInput.of("customer_id", "the decision was made for another customer")
         return owner
 
     def _moment(self, report: Report) -> float:
-        now = self._session.now
         if self._store.clock == "request":
             if report.occurred_at is None:
                 raise InvalidInput.of("occurred_at", "is needed: this store lives on the request clock")
             return report.occurred_at
         if report.occurred_at is None:
-            return now
-        if report.occurred_at > now + AHEAD_SECONDS:
-            detail = f"is more than five minutes ahead of this server's clock, {timestamp(now)}"
+            return self._now
+        if report.occurred_at > self._now + AHEAD_SECONDS:
+            detail = f"is more than five minutes ahead of this server's clock, {timestamp(self._now)}"
             raise InvalidInput.of("occurred_at", detail)
         return report.occurred_at
 
-    def _meaning(self, report: Report) -> tuple[dict[str, Scalar], str | None]:
+    def _meaning(self, report: Report) -> Mapping[str, Scalar]:
         match report.type:
             case "consent":
-                return consent(self._playbook, report.channel, report.properties), report.channel
+                return consent(self._playbook, report.channel, report.properties)
             case "profile":
-                return profile(self._playbook, report.properties), report.channel
+                return profile(self._playbook, report.properties)
             case "identify":
-                return _identity(report.properties, self._store.secret), report.channel
+                return _identity(report.properties, self._store.secret)
             case type if type in _WITH_TEXT and isinstance(report.properties.get("text"), str):
-                return {"text": report.properties["text"]}, report.channel
-        return {}, report.channel
+                return {"text": report.properties["text"]}
+        return {}
+
+
+def _store(session: Session, sound: Sequence[_Sound]) -> list[tuple[_Taken, bool]]:
+    """Store what is new, fold it into its customers, and say what was."""
+    customers = session.customers([one.customer_id for one in sound])
+    taken = [
+        _Taken(one.body, customer, _row(one, customer.surrogate), one.properties)
+        for one, customer in zip(sound, customers, strict=True)
+    ]
+    new = session.transaction.append_touchpoints([t.row for t in taken])
+    _apply(session, [t for t, is_new in zip(taken, new, strict=True) if is_new])
+    return list(zip(taken, new, strict=True))
+
+
+def _row(sound: _Sound, surrogate: str) -> TouchpointRow:
+    report = sound.report
+    return TouchpointRow(
+        source=report.source,
+        id=report.id,
+        surrogate=surrogate,
+        type=report.type,
+        channel=report.channel,
+        occurred_at=sound.at,
+        value=report.value,
+        decision_id=report.decision_id,
+        properties=json.dumps(sound.properties, sort_keys=True) if sound.properties else None,
+    )
 
 
 def _identity(properties: Mapping[str, Scalar], secret: bytes) -> dict[str, Scalar]:
@@ -144,23 +156,23 @@ def _identity(properties: Mapping[str, Scalar], secret: bytes) -> dict[str, Scal
 
 def _apply(session: Session, taken: Sequence[_Taken]) -> None:
     """Fold new rows into their customers: attributes, consents, feature state."""
+    if not taken:
+        return
     for t in taken:
         hear(t.customer, t.row.type, t.row.channel, t.properties, t.row.occurred_at)
+        session.changed(t.customer, t.row.occurred_at)
     customers = list({t.customer.customer_id: t.customer for t in taken}.values())
     position = {customer.customer_id: i for i, customer in enumerate(customers)}
-    if taken:
-        touchpoints = Touchpoints.of(
-            session.live.playbook.schema,
-            row=[position[t.customer.customer_id] for t in taken],
-            type=[t.row.type for t in taken],
-            channel=[t.row.channel for t in taken],
-            action=[None] * len(taken),
-            at=[t.row.occurred_at for t in taken],
-            value=[t.row.value for t in taken],
-        )
-        session.fold(customers, touchpoints)
-    for t in taken:
-        session.changed(t.customer, t.row.occurred_at)
+    touchpoints = Touchpoints.of(
+        session.live.playbook.schema,
+        row=[position[t.customer.customer_id] for t in taken],
+        type=[t.row.type for t in taken],
+        channel=[t.row.channel for t in taken],
+        action=[None] * len(taken),
+        at=[t.row.occurred_at for t in taken],
+        value=[t.row.value for t in taken],
+    )
+    session.fold(customers, touchpoints)
 
 
 def activate(session: Session, command: Activation) -> Result:
@@ -172,7 +184,7 @@ def activate(session: Session, command: Activation) -> Result:
         return Activated()
     customer = session.customers_of([row.surrogate])[row.surrogate]
     now = customer.last_at if session.clock == "request" else session.now
-    if now > row.decided_at + HELD_SECONDS:
+    if now >= row.decided_at + HELD_SECONDS:  # from then on its reservation holds nothing free
         return Conflict("the decision was held for 30 minutes and has lapsed; ask for a new one")
     session.flush()
     session.transaction.activate(row.decision_id, now)

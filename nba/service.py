@@ -7,7 +7,7 @@ or decision go into successive rounds, so that each sees what the one before it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -19,7 +19,7 @@ from nba.model import Activation, Command, DecisionRequest, Report, Reports, Res
 from nba.playbook.compile import Playbook, parse
 from nba.record import full_trace
 from nba.reporting import activate, take_reports
-from nba.session import Session
+from nba.session import PackedStates, Session
 from nba.stores.ports import Store
 
 
@@ -31,6 +31,7 @@ class Service:
         self._live = live
         self._gatekeepers: dict[str, Gatekeeper] = {}
         self._kept: set[str] = set()
+        self._packed = PackedStates(store)
         self._deciding = Deciding(store.secret, store.clock)
 
     def handle(self, commands: Sequence[Command], now: float) -> list[Result]:
@@ -46,9 +47,15 @@ class Service:
         self._keep(live.playbook)
         results: dict[int, Result] = {}
         with self._store.transaction() as transaction:
-            gatekeeper = self._gatekeeper(live.playbook)
-            session = Session(transaction, live, gatekeeper, now, self._store.clock, self._playbooks)
-            for positions in _rounds(commands):
+            session = Session(
+                transaction,
+                live=live,
+                gatekeeper=self._gatekeeper(live.playbook),
+                now=now,
+                clock=self._store.clock,
+                packed=self._packed,
+            )
+            for positions in _rounds(commands, _owners(session, commands)):
                 self._round(session, commands, positions, results)
             session.save()
         return [results[i] for i in range(len(commands))]
@@ -99,17 +106,34 @@ class Service:
     def _gatekeeper(self, playbook: Playbook) -> Gatekeeper:
         return self._gatekeepers.setdefault(playbook.version, Gatekeeper(playbook))
 
-    def _playbooks(self) -> Iterable[Playbook]:
-        """Every playbook kept, for states that were packed under another one."""
-        return (parse(text, source=version) for version, text in self._store.playbooks().items())
+
+def _owners(session: Session, commands: Sequence[Command]) -> Mapping[str, str]:
+    """Decision id → customer id for the decisions named by reports and activations."""
+    named = [d for command in commands for d in _decisions_named(command)]
+    if not named:
+        return {}
+    requests = [command for command in commands if isinstance(command, DecisionRequest)]
+    made_here = {request.decision_id: request.customer_id for request in reversed(requests)}
+    return {**made_here, **session.owners(named)}
 
 
-def _rounds(commands: Sequence[Command]) -> list[list[int]]:
+def _decisions_named(command: Command) -> list[str]:
+    match command:
+        case Activation():
+            return [command.decision_id]
+        case Reports():
+            reports = (item for item in command.items if isinstance(item, Report))
+            return [report.decision_id for report in reports if report.decision_id is not None]
+        case _:
+            return []
+
+
+def _rounds(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list[int]]:
     """Positions of the commands in rounds: within one no two commands share a customer or a decision."""
     last: dict[tuple[str, str], int] = defaultdict(int)
     rounds: list[list[int]] = []
     for position, command in enumerate(commands):
-        keys = _keys(command)
+        keys = _keys(command, owners)
         turn = max((last[key] for key in keys), default=0)
         for key in keys:
             last[key] = turn + 1
@@ -119,13 +143,14 @@ def _rounds(commands: Sequence[Command]) -> list[list[int]]:
     return rounds
 
 
-def _keys(command: Command) -> set[tuple[str, str]]:
+def _keys(command: Command, owners: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Whom and what a command concerns; who names a decision concerns its customer too."""
+    named = _decisions_named(command)
+    keys = {("decision", d) for d in named} | {("customer", owners[d]) for d in named if d in owners}
     match command:
         case DecisionRequest():
-            return {("customer", command.customer_id), ("decision", command.decision_id)}
-        case Activation():
-            return {("decision", command.decision_id)}
+            keys |= {("customer", command.customer_id), ("decision", command.decision_id)}
         case Reports():
-            named = [item for item in command.items if isinstance(item, Report)]
-            customers = {("customer", r.customer_id) for r in named if r.customer_id is not None}
-            return customers | {("decision", r.decision_id) for r in named if r.decision_id is not None}
+            reports = (item for item in command.items if isinstance(item, Report))
+            keys |= {("customer", r.customer_id) for r in reports if r.customer_id is not None}
+    return keys

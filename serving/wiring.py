@@ -13,7 +13,7 @@ from nba.errors import InvalidInput
 from nba.live import LiveSource
 from nba.playbook.compile import load
 from nba.service import Service
-from nba.stores.artefacts import Artefacts
+from nba.artefacts import Artefacts
 from nba.stores.open import open_store
 from nba.stores.ports import Clock, Store
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import polars as pl
 
 from nba.errors import InvalidInput
-from nba.features.layout import Layout
 from nba.features.offline import snapshot
 from nba.features.state import States
 from nba.playbook.compile import Playbook
+from nba.session import PackedStates, layout_of
 from nba.stores.ports import CustomerRow, Store
 from nba.words import consent, hear, profile
 
@@ -36,6 +36,8 @@ def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
     Raises:
         StoreUnavailable: the store can't write now; what was added stays, the rest comes next time.
     """
+    store.keep_playbook(playbook.version, playbook.text)  # states are read by the playbooks that are kept
+    packed = PackedStates(store)
     customers = unusable = 0
     for file in sorted(history.glob("bucket=*/*.parquet")):
         name = f"{file.parent.name}/{file.name}"
@@ -44,7 +46,7 @@ def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
                 continue
             events = pl.read_parquet(file)
             rows = transaction.customers(events["customer_id"].unique(maintain_order=True).to_list())
-            _add_states(playbook, events, list(rows.values()))
+            _add_states(playbook, packed, events, list(rows.values()))
             unusable += _hear_words(playbook, events, rows)
             transaction.save_customers(list(rows.values()))
             transaction.mark_applied(name)
@@ -52,14 +54,16 @@ def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
     return Applied(customers=customers, unusable=unusable)
 
 
-def _add_states(playbook: Playbook, events: pl.DataFrame, rows: Sequence[CustomerRow]) -> None:
-    layout = Layout.of(playbook.schema)
+def _add_states(
+    playbook: Playbook, packed: PackedStates, events: pl.DataFrame, rows: Sequence[CustomerRow]
+) -> None:
+    layout = layout_of(playbook)
     known, states = snapshot(events, playbook.schema)
     position = {customer: i for i, customer in enumerate(known)}
     nobody = len(known)  # a customer with nothing but words gets the empty state at the end
     places = [position.get(row.customer_id, nobody) for row in rows]
     added = States.concat([states, States.empty(layout, 1)]).take(places)
-    merged = States.unpack(layout, [row.state for row in rows]).merge(added).pack()
+    merged = packed.unpack(layout, [row.state for row in rows]).merge(added).pack()
     latest = dict(events.group_by("customer_id").agg(pl.col("occurred_at").dt.epoch("us").max()).iter_rows())
     for row, state in zip(rows, merged, strict=True):
         row.state = state

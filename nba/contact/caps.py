@@ -49,6 +49,12 @@ class Ledger:
                 codes[2, i, j] = _code(arms.actions, row.action)
         return cls(at=at, channel=codes[0], purpose=codes[1], action=codes[2])
 
+    def rows(self, rows: NDArray[np.int64]) -> Ledger:
+        """The ledgers of these rows."""
+        parts = (self.at, self.channel, self.purpose, self.action)
+        at, channel, purpose, action = (part[rows] for part in parts)
+        return Ledger(at=at, channel=channel, purpose=purpose, action=action)
+
 
 PURPOSES = ("marketing", "service", "transactional")
 
@@ -61,37 +67,21 @@ def breaks_cap(ledger: Ledger, send_at: Floats, cap: Cap, channel: int | None) -
     if channel is not None:
         counted &= ledger.channel == channel
     if not counted.any():
-        return np.zeros(send_at.shape, dtype=np.bool_)
+        return np.zeros(send_at.shape, dtype=np.bool_)  # a cap of 0 apart, nobody has reached it
     return _most_in_window(np.where(counted, ledger.at, np.nan), send_at, cap.within) + 1 > cap.max
 
 
 def _most_in_window(at: Floats, send_at: Floats, width: float) -> NDArray[np.int64]:
-    """(n, m) contacts, (n, t) moments → (n, t) the fullest window of `width` that holds the moment."""
-    s = send_at[:, :, None]
-    # Only windows that start at a contact, or at the moment itself, can be fullest.
-    starts = np.concatenate([np.broadcast_to(at[:, None, :], (*send_at.shape, at.shape[1])), s], axis=2)
-    holds = (starts <= s) & (s < starts + width)
-    inside = (at[:, None, None, :] >= starts[..., None]) & (
-        at[:, None, None, :] < (starts + width)[..., None]
-    )
-    counts: NDArray[np.int64] = np.where(holds, inside.sum(axis=3), 0).max(axis=2)
-    return counts
+    """(n, m) contacts, (n, t) moments → (n, t) the fullest window of `width` that holds the moment.
 
-
-def free_again(ledger: Ledger, row: int, moment: float, cap: Cap, channel: int | None) -> float | None:
-    """The first moment from `moment` on at which `cap` allows one more contact; None for a cap of 0."""
-    if cap.max == 0:
-        return None
-    ends = ledger.at[row][~np.isnan(ledger.at[row])] + cap.within
-    candidates = np.unique(np.concatenate([[moment], ends[ends > moment]]))[None, :]
-    one = Ledger(
-        at=ledger.at[row : row + 1],
-        channel=ledger.channel[row : row + 1],
-        purpose=ledger.purpose[row : row + 1],
-        action=ledger.action[row : row + 1],
-    )
-    free = candidates[0][~breaks_cap(one, candidates, cap, channel)[0]]
-    return float(free[0]) if len(free) else None
+    Only a window that starts at a contact, or at the moment itself, can be fullest.
+    """
+    ends, s = at + width, send_at[:, :, None]
+    from_contact = ((at[:, None, :] >= at[:, :, None]) & (at[:, None, :] < ends[:, :, None])).sum(axis=2)
+    holds = (at[:, None, :] <= s) & (s < ends[:, None, :])
+    from_moment = ((at[:, None, :] >= s) & (at[:, None, :] < s + width)).sum(axis=2)
+    fullest: NDArray[np.int64] = np.where(holds, from_contact[:, None, :], 0).max(axis=2, initial=0)
+    return np.maximum(fullest, from_moment)
 
 
 def _code(names: Sequence[str], name: str) -> int:

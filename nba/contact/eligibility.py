@@ -6,14 +6,15 @@ refuses an arm gives its reason. Arm 0, `no_contact`, is always eligible.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.contact.caps import PURPOSES, Ledger, breaks_cap, free_again
+from nba.contact.caps import PURPOSES, Ledger, breaks_cap
 from nba.contact.timing import Timetable
 from nba.playbook.compile import Playbook
 from nba.playbook.schema import Cap
@@ -46,6 +47,21 @@ class Situation:
     asked_actions: Bools
     asked_channels: Bools
     holdout: Bools
+
+    def repeated(self, row: int, moments: Sequence[float]) -> Situation:
+        """One customer at several moments, everything else as it is."""
+        rows = np.full(len(moments), row)
+        return replace(
+            self,
+            now=np.array(moments, dtype=np.float64),
+            zones=[self.zones[row]] * len(moments),
+            features=self.features[rows],
+            consent=self.consent[rows],
+            ledger=self.ledger.rows(rows),
+            asked_actions=self.asked_actions[rows],
+            asked_channels=self.asked_channels[rows],
+            holdout=self.holdout[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +131,40 @@ class Gatekeeper:
         return Verdict(codes=codes, send_at=send_at)
 
     def retry_at(self, at: Situation, row: int, verdict: Verdict) -> float | None:
-        """When the first arm that is refused for a time only, becomes eligible by that rule."""
-        moments: list[float] = []
-        now = float(at.now[row])
-        for code in np.unique(verdict.codes[row][1:]):
-            moment = self._lifted(self.reasons[code], at, row, now)
-            if moment is not None and moment > now:
-                moments.append(moment)
-        return min(moments, default=None)
+        """When the first arm becomes eligible if nothing but time passes.
+
+        None where an arm is eligible now, or where no rule that refuses lifts with time. Features stay as
+        they are, and so do the customer's contacts.
+        """
+        refused = verdict.codes[row, 1:]
+        if not refused.all() or not self._passes[refused].any():
+            return None
+        now, zone = float(at.now[row]), at.zones[row]
+        turns = [now, *(turn for turn in self._turns(at.ledger, row) if turn > now)]
+        moments = sorted({m for turn in turns for m in self.timetable.reopenings(turn, now, zone)})
+        later = self.judge(at.repeated(row, moments)).eligible[:, 1:].any(axis=1)
+        return moments[int(later.argmax())] if later.any() else None
+
+    def _turns(self, ledger: Ledger, row: int) -> set[float]:
+        """The moments at which caps, cooldowns and validity may lift."""
+        spec = self.playbook.spec
+        contacts = [
+            (float(at), int(action))
+            for at, action in zip(ledger.at[row], ledger.action[row], strict=True)
+            if not np.isnan(at)
+        ]
+        turns = {at + cap.within for at, _ in contacts for cap in spec.contact.caps}
+        for i, action in enumerate(spec.actions.values()):
+            if action.cooldown is not None:
+                turns |= {at + action.cooldown for at, of in contacts if of == i}
+            if action.valid_from is not None:
+                turns.add(action.valid_from.timestamp())
+        return turns
+
+    @cached_property
+    def _passes(self) -> Bools:
+        """(codes,) True for the rules that lift with time."""
+        return np.array([_LIFTS.search(reason) is not None for reason in self.reasons])
 
     @cached_property
     def _needs_consent(self) -> Bools:
@@ -170,24 +212,6 @@ class Gatekeeper:
     def _cap_channel(self, cap: Cap) -> int | None:
         return None if cap.channel is None else self.playbook.arms.channels.index(cap.channel)
 
-    def _lifted(self, reason: str, at: Situation, row: int, now: float) -> float | None:
-        spec = self.playbook.spec
-        if reason == "contact.quiet_hours":
-            return self.timetable.quiet_until(now, at.zones[row])
-        if reason.startswith("contact.caps["):
-            cap = spec.contact.caps[int(reason[len("contact.caps[") : -1])]
-            return free_again(at.ledger, row, now, cap, self._cap_channel(cap))
-        section, _, rest = reason.partition(".")
-        name, _, field = rest.rpartition(".")
-        if section != "actions":
-            return None
-        action = spec.actions[name]
-        if field == "valid_from" and action.valid_from is not None:
-            return action.valid_from.timestamp()
-        if field == "cooldown" and action.cooldown is not None:
-            mine = at.ledger.action[row] == list(spec.actions).index(name)
-            return float(at.ledger.at[row][mine].max()) + action.cooldown
-        return None
-
 
 _ACTION_RULES = ("valid_from", "valid_until", "when", "cooldown")
+_LIFTS = re.compile(r"^contact\.(quiet_hours|caps\[\d+\])$|^actions\..*\.(valid_from|cooldown)$")

@@ -1,38 +1,44 @@
 """When an arm's contact would be sent: now, or the next fitting moment of the customer's own day.
 
-Quiet hours are taken out of each part of the day beforehand, so a part has the local intervals in which
-it may send. `now` in quiet hours has no moment at all.
+Each timing has local intervals in which it may send, quiet hours taken out beforehand. What the clocks
+skip or repeat is part of no plan: the question is always what the customer's clock shows at a moment.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.playbook.schema import PlaybookSpec, QuietHours, Timing
+from nba.playbook.hours import DAY_SECONDS, Interval, hours_of
+from nba.playbook.schema import PlaybookSpec
 
-_MIDNIGHT = 86_400
-Interval = tuple[int, int]
 Floats = NDArray[np.float64]
+Intervals = tuple[Interval, ...]
+# Between a closing time and the next there are at most two days, three where a zone skipped a whole one.
+_MOST_CHANGES = 8
+_LOOK_BACK = 3 * DAY_SECONDS
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """Per timing of the playbook the local intervals [from, to) in seconds of the day; None is now."""
+    """Per timing of the playbook the local intervals [from, to), in seconds of the day, and whether it is
+    a part of the day, which waits for its hours; `now` does not."""
 
-    parts: tuple[tuple[Interval, ...] | None, ...]
-    quiet: tuple[Interval, ...]
+    hours: tuple[Intervals, ...]
+    waits: tuple[bool, ...]
 
     @classmethod
     def of(cls, spec: PlaybookSpec) -> Timetable:
-        quiet = _quiet_intervals(spec.contact.quiet_hours)
-        return cls(parts=tuple(_part(t, quiet) for t in spec.timings.values()), quiet=quiet)
+        timings = tuple(spec.timings.values())
+        hours = tuple(hours_of(timing, spec) for timing in timings)
+        return cls(hours=hours, waits=tuple(timing.start is not None for timing in timings))
 
     def send_at(self, now: Floats, zones: Sequence[str]) -> Floats:
         """(n,) epoch seconds and time zone names → (n, timings) epoch seconds; NaN where none fits.
@@ -40,51 +46,87 @@ class Timetable:
         Rows of the same moment and zone are computed once.
         """
         moments: dict[tuple[float, str], int] = {}
-        row = np.array(
-            [moments.setdefault(key, len(moments)) for key in zip(now.tolist(), zones, strict=True)]
-        )
-        table = np.empty((len(moments), len(self.parts)))
+        row = [moments.setdefault(key, len(moments)) for key in zip(now.tolist(), zones, strict=True)]
+        table = np.empty((len(moments), len(self.hours)))
         for i, (moment, zone) in enumerate(moments):
-            table[i] = self._row(moment, zone)
-        return table[row.astype(np.int64)]
+            table[i] = self._row(moment, zone_of(zone))
+        return table[np.array(row, dtype=np.int64)]
 
-    def _row(self, moment: float, zone_name: str) -> list[float]:
-        zone = zone_of(zone_name)
-        local = datetime.fromtimestamp(moment, zone)
-        second = local.hour * 3600 + local.minute * 60 + local.second
-        return [self._moment(part, moment, local, second, zone) for part in self.parts]
-
-    def _moment(
-        self, part: tuple[Interval, ...] | None, moment: float, local: datetime, second: int, zone: ZoneInfo
-    ) -> float:
-        if part is None:
-            return float("nan") if _inside(second, self.quiet) else moment
-        if _inside(second, part):
-            return moment
-        for days in range(3):
-            day = local.date() + timedelta(days=days)
-            starts = (_local_to_utc(day, start, zone) for start, _ in part)
-            later = [start for start in starts if start > moment]
-            if later:
-                return min(later)
-        return float("nan")
-
-    def quiet_until(self, moment: float, zone_name: str) -> float | None:
-        """The end of the quiet hours that `moment` lies in, or None where it lies in none."""
-        zone = zone_of(zone_name)
-        local = datetime.fromtimestamp(moment, zone)
-        second = local.hour * 3600 + local.minute * 60 + local.second
-        if not _inside(second, self.quiet):
-            return None
-        ends = [
-            _local_to_utc(local.date() + timedelta(days=d), e, zone) for d in (0, 1) for _, e in self.quiet
+    def _row(self, moment: float, zone: ZoneInfo) -> list[float]:
+        fits = [first_within(hours, moment, zone) for hours in self.hours]
+        return [
+            fit if fit is not None and (waits or fit == moment) else math.nan
+            for fit, waits in zip(fits, self.waits, strict=True)
         ]
-        open_again = [end for end in ends if end > moment and not self._quiet_at(end, zone)]
-        return min(open_again, default=None)
 
-    def _quiet_at(self, moment: float, zone: ZoneInfo) -> bool:
-        local = datetime.fromtimestamp(moment, zone)
-        return _inside(local.hour * 3600 + local.minute * 60 + local.second, self.quiet)
+    def reopenings(self, moment: float, now: float, zone_name: str) -> list[float]:
+        """When a timing begins to mean `moment` or later, where that is after `now`.
+
+        `now` means it from the first open moment on; a part of the day from its last close before it.
+        """
+        zone = zone_of(zone_name)
+        found: set[float | None] = set()
+        for hours, waits in zip(self.hours, self.waits, strict=True):
+            opens = first_within(hours, moment, zone)
+            found.add(_last_close(hours, moment, zone) if waits and opens != moment else opens)
+        return sorted(at for at in found if at is not None and at > now)
+
+
+def first_within(hours: Intervals, moment: float, zone: ZoneInfo) -> float | None:
+    """The first moment from `moment` on at which the local clock is inside `hours`; None where it never is.
+
+    The local clock runs at one pace but for the moments when its offset changes, so it is followed from
+    one such moment to the next.
+    """
+    at = moment
+    for _ in range(_MOST_CHANGES):
+        whole = math.floor(at)
+        second, offset = _clock(whole, zone)
+        if any(low <= second < high for low, high in hours):
+            return at
+        if not hours:
+            return None
+        opens = whole + min((low - second) % DAY_SECONDS for low, _ in hours)
+        if _clock(opens, zone)[1] == offset:
+            return float(opens)
+        at = float(_change(whole, opens, zone))
+    return None
+
+
+def _last_close(hours: Intervals, moment: float, zone: ZoneInfo) -> float | None:
+    """The last moment up to `moment` at which `hours` end; None where there was none in three days."""
+    closed = _closed(hours)
+    close, at = None, first_within(hours, moment - _LOOK_BACK, zone)
+    while at is not None and at < moment:
+        end = first_within(closed, at, zone)
+        if end is None or end > moment:
+            return close
+        close, at = end, first_within(hours, end, zone)
+    return close
+
+
+@lru_cache(maxsize=1024)
+def _closed(hours: Intervals) -> Intervals:
+    """The rest of the day."""
+    edges = [0, *(edge for interval in sorted(hours) for edge in interval), DAY_SECONDS]
+    return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if low < high)
+
+
+def _clock(moment: int, zone: ZoneInfo) -> tuple[int, float]:
+    """The local second of the day, and the offset from UTC."""
+    local = datetime.fromtimestamp(moment, zone)
+    offset = local.utcoffset()
+    second = local.hour * 3600 + local.minute * 60 + local.second
+    return second, offset.total_seconds() if offset is not None else 0.0
+
+
+def _change(low: int, high: int, zone: ZoneInfo) -> int:
+    """The first whole second in (low, high] of another offset than at `low`, which `high` has."""
+    before = _clock(low, zone)[1]
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _clock(middle, zone)[1] == before else (low, middle)
+    return high
 
 
 @lru_cache(maxsize=1024)
@@ -107,34 +149,3 @@ def local_clock(now: Floats, zones: Sequence[str]) -> tuple[Floats, Floats]:
         rows.append(known[key])
     table = np.array(rows, dtype=np.float64).reshape(len(rows), 2)
     return table[:, 0], table[:, 1]
-
-
-def _local_to_utc(day: date, second: int, zone: ZoneInfo) -> float:
-    """Local wall time → epoch seconds. A wall time that the clocks skip is the moment after the gap."""
-    if second >= _MIDNIGHT:
-        day, second = day + timedelta(days=1), second - _MIDNIGHT
-    wall = datetime.combine(day, time(second // 3600, second // 60 % 60, second % 60), zone)
-    return wall.astimezone(UTC).timestamp()
-
-
-def _quiet_intervals(quiet: QuietHours | None) -> tuple[Interval, ...]:
-    if quiet is None or quiet.start == quiet.end:
-        return ()
-    if quiet.start < quiet.end:
-        return ((quiet.start, quiet.end),)
-    spans = ((0, quiet.end), (quiet.start, _MIDNIGHT))
-    return tuple(span for span in spans if span[0] < span[1])
-
-
-def _part(timing: Timing, quiet: tuple[Interval, ...]) -> tuple[Interval, ...] | None:
-    if timing.start is None or timing.end is None:
-        return None
-    intervals: list[Interval] = [(timing.start, timing.end)]
-    for low, high in quiet:
-        pieces = [piece for a, b in intervals for piece in ((a, min(b, low)), (max(a, high), b))]
-        intervals = [(a, b) for a, b in pieces if a < b]
-    return tuple(intervals)
-
-
-def _inside(second: int, intervals: tuple[Interval, ...]) -> bool:
-    return any(low <= second < high for low, high in intervals)

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from nba.errors import CorruptArtefact
 from nba.playbook.declaration import FeatureSchema
-from nba.stores.artefacts import Artefact, Manifest
+from nba.artefacts import Artefact, Manifest
 from nba.trees import Trees
 
 Floats = NDArray[np.float64]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from zoneinfo import available_timezones
 
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.declaration import CONTACT, declare, identifier
+from nba.playbook.hours import hours_of
 from nba.playbook.rules import nearest
 from nba.playbook.schema import PlaybookSpec
 
@@ -20,7 +23,10 @@ def check(spec: PlaybookSpec) -> list[Finding]:
         *_unique(spec),
         *_references(spec),
         *_validity(spec),
+        *_hours(spec),
+        *_identifiers(spec),
         *_columns(spec),
+        *_words(spec),
     ]
 
 
@@ -31,19 +37,17 @@ def _zone(spec: PlaybookSpec) -> Iterator[Finding]:
 
 
 def _unique(spec: PlaybookSpec) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for i, stage in enumerate(spec.stages):
-        if stage.name in seen:
-            yield ("stages", i, "name"), f"the stage {stage.name!r} stands twice"
-        seen.add(stage.name)
-    for name in spec.actions:
-        if name == NO_CONTACT:
-            yield ("actions", name), f"{NO_CONTACT} is always there and is not declared"
-    for i, name in enumerate(spec.touchpoints):
-        if name == CONTACT:
-            yield ("touchpoints", i), f"{CONTACT} is counted by itself and is not declared"
-        if name in spec.touchpoints[:i]:
-            yield ("touchpoints", i), f"{name!r} stands twice"
+    named = ((("stages",), spec.stages), (("contact", "stops"), spec.contact.stops))
+    for path, items in named:
+        names = [item.name for item in items]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                yield (*path, i, "name"), f"{name!r} stands twice"
+    if NO_CONTACT in spec.actions:
+        yield ("actions", NO_CONTACT), f"{NO_CONTACT} is always there and is not declared"
+    if CONTACT in spec.touchpoints:
+        place = spec.touchpoints.index(CONTACT)
+        yield ("touchpoints", place), f"{CONTACT} is counted by itself and is not declared"
 
 
 def _references(spec: PlaybookSpec) -> Iterator[Finding]:
@@ -83,26 +87,42 @@ def _known(path: tuple[str | int, ...], name: str, what: str, names: Iterable[st
 
 def _validity(spec: PlaybookSpec) -> Iterator[Finding]:
     for name, action in spec.actions.items():
-        for field in ("valid_from", "valid_until"):
-            moment = getattr(action, field)
-            if moment is not None and moment.tzinfo is None:
-                yield ("actions", name, field), "needs a time zone, such as 2026-12-01T00:00:00Z"
-                return
         if action.valid_from and action.valid_until and action.valid_from >= action.valid_until:
             yield ("actions", name, "valid_until"), "must be after valid_from"
 
 
-def _columns(spec: PlaybookSpec) -> Iterator[Finding]:
-    """Two features of one name; actions and channels meet here when only their punctuation differs."""
+def _hours(spec: PlaybookSpec) -> Iterator[Finding]:
+    for name, timing in spec.timings.items():
+        if not hours_of(timing, spec):
+            yield ("timings", name), "lies wholly in the quiet hours, so nothing would ever be sent"
+
+
+def _identifiers(spec: PlaybookSpec) -> Iterator[Finding]:
+    """Actions and channels whose features would have one name: only their punctuation differs."""
     for section in ("actions", "channels"):
         seen: dict[str, str] = {}
         for name in getattr(spec, section):
             other = seen.setdefault(identifier(name), name)
             if other != name:
                 yield (section, name), f"{name!r} and {other!r} differ only in case or punctuation"
-    names = declare(spec).names
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        section = (
-            "attributes" if name in spec.attributes else "context" if name in spec.context else "touchpoints"
-        )
+
+
+def _columns(spec: PlaybookSpec) -> Iterator[Finding]:
+    """Two features of one name, an exact window's among them."""
+    declared = [*spec.attributes, *spec.context]
+    windows = {window.name for window in declare(spec, declared).windows}
+    times = Counter(declare(spec).names)
+    for name in sorted(name for name in times if times[name] > 1 or name in windows):
+        section = next((s for s in ("attributes", "context") if name in getattr(spec, s)), "touchpoints")
         yield (section, name), f"two features are named {name!r}; rename one"
+
+
+def _words(spec: PlaybookSpec) -> Iterator[Finding]:
+    """Features that no rule could name."""
+    for section in ("attributes", "context"):
+        for name in getattr(spec, section):
+            if keyword.iskeyword(name) or name in _RESERVED:
+                yield (section, name), f"{name!r} is a word of the rules; rename it"
+
+
+_RESERVED = ("true", "false", "known")

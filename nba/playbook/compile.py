@@ -1,7 +1,7 @@
 """A playbook ready for use: everything that a rule or an arm names exists, rules are array code.
 
 `load` reads a file, `parse` a text; both say the path, the line and the nearest right name of whatever
-is wrong, all of it at once.
+is wrong: first all that is wrong in shape, then all that is wrong in meaning.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import ValidationError
 
-from nba.errors import FieldError, InvalidPlaybook
+from nba.errors import InvalidPlaybook
 from nba.playbook.arms import ArmTable, arm_table
 from nba.playbook.checks import check
 from nba.playbook.declaration import FeatureSchema, declare
-from nba.playbook.document import Document
+from nba.playbook.document import Document, not_yaml
 from nba.playbook.rules import Rule, RuleError, compile_rule, rule_names
 from nba.playbook.schema import PlaybookSpec
 
@@ -50,7 +50,7 @@ class Playbook:
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits of SHA-256 over the canonical values; comments don't count."""
-        text = json.dumps(self.spec.canonical(), sort_keys=True)
+        text = json.dumps(self.spec.canonical())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @cached_property
@@ -87,26 +87,20 @@ def parse(text: str, source: str = "playbook") -> Playbook:
     try:
         document = Document.parse(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = str(getattr(error, "problem", None) or error)
-        line = mark.line + 1 if mark is not None else None
-        raise InvalidPlaybook.of("playbook", f"is not YAML: {problem}", line, source) from None
+        raise InvalidPlaybook([not_yaml("playbook", error)], source) from None
     try:
         spec = PlaybookSpec.model_validate(document.values)
     except ValidationError as error:
-        raise InvalidPlaybook(document.explain(error), source) from None
-    errors = [document.error(path, detail) for path, detail in check(spec)]
-    if errors:
-        raise InvalidPlaybook(errors, source)
+        raise InvalidPlaybook(document.explain(error, PlaybookSpec), source) from None
     return _compile(spec, text, document, source)
 
 
 def _compile(spec: PlaybookSpec, text: str, document: Document, source: str) -> Playbook:
+    errors = [document.error(path, detail) for path, detail in check(spec)]
     written = _rules(spec)
     names = {name for _, rule, _ in written for name in rule_names(rule)}
     schema = declare(spec, names)
     compiled: dict[tuple[str | int, ...], Rule] = {}
-    errors: list[FieldError] = []
     for path, rule, without in written:
         try:
             compiled[path] = compile_rule(rule, schema, without)

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from nba.playbook.schema import Kind, PlaybookSpec
+from nba.playbook.scalars import Kind
+from nba.playbook.schema import PlaybookSpec
 
 HALF_LIVES = (1, 7, 30, 90)
 CONTACT = "contact"

@@ -1,71 +1,101 @@
-"""A YAML file as values plus the line on which each of them stands, for errors that point."""
+"""A YAML file as values plus the line on which each of them stands, for errors that point.
+
+Scalars are read as YAML 1.2 reads them, so that 18:00, NO and 010 are no numbers and no booleans; anchors
+and merge keys work, and what they bring in keeps the line where it is written.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from nba.errors import FieldError
 from nba.playbook.rules import nearest
-from nba.playbook.schema import PlaybookSpec
 
 Path = tuple[str | int, ...]
+_DEEPEST, _MOST = 50, 100_000
+# pydantic's type of error → our words, where its own speak of Python.
+_WORDS = {
+    "missing": "is missing",
+    "model_type": "must be a mapping of fields, such as {name: value}",
+    "dict_type": "must be a mapping, such as {name: value}",
+    "list_type": "must be a list, such as [a, b]",
+    "tuple_type": "must be a list, such as [a, b]",
+    "string_type": "must be text; put it in quotes",
+}
 
 
 @dataclass(frozen=True)
 class Document:
-    """`values` as `yaml.safe_load` gives them; `lines` from the path of each value to its line."""
+    """`values` are plain Python; `lines` lead from the path of each value to its line."""
 
     values: Any
     lines: dict[Path, int]
 
     @classmethod
     def parse(cls, text: str) -> Document:
-        """Raises yaml.YAMLError where the text is not YAML, or has a key twice."""
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = dict(_lines(node, ())) if node is not None else {}
-        return cls(values=yaml.safe_load(text), lines=lines)
+        """Raises yaml.YAMLError where the text is not YAML, has a key twice, or nests without end."""
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            lines: dict[Path, int] = {}
+            for path, line in loader.lines(node):
+                lines[path] = line
+                if len(lines) > _MOST:
+                    raise yaml.YAMLError(f"it has more than {_MOST} values, each alias counted in full")
+            return cls(values=None if node is None else loader.construct_document(node), lines=lines)
+        except RecursionError:
+            raise yaml.YAMLError("it is nested too deeply") from None
+        finally:
+            loader.dispose()
 
     def error(self, path: Path, detail: str) -> FieldError:
         return FieldError(field=dotted(path), detail=detail, line=self._line(path))
 
-    def explain(self, error: ValidationError) -> list[FieldError]:
-        """pydantic's errors in our words: path, line, the nearest right name."""
+    def explain(self, error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
+        """pydantic's errors over `model` in our words: path, line, the nearest right name."""
         found: dict[Path, str] = {}
-        for item in error.errors(include_url=False, include_context=False):
-            path = self._real(item["loc"])
-            detail = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            path = self._path(item["loc"], missing=item["type"] == "missing")
+            message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            detail = _WORDS.get(item["type"], message[:1].lower() + message[1:])
             if item["type"] == "extra_forbidden":
-                detail = f"there is no such field{nearest(str(path[-1]), _fields_at(path[:-1]))}"
-            elif item["type"] == "missing":
-                detail = "is missing"
-            found.setdefault(path, detail[0].lower() + detail[1:])
+                detail = f"there is no such field{nearest(str(path[-1]), _names(model, item['loc'][:-1]))}"
+            found.setdefault(path, detail)
+        if self.values is None:
+            found = {(): "is empty"}
         return [self.error(path, detail) for path, detail in found.items()]
 
-    def _real(self, location: tuple[str | int, ...]) -> Path:
-        """pydantic's location without the tags of unions and validators, which are no fields."""
+    def _path(self, location: Path, missing: bool) -> Path:
+        """pydantic's location without tags of unions and what a short form omits."""
         path: list[str | int] = []
         here: Any = self.values
         for step in location:
-            inside = (
-                step in here
-                if isinstance(here, dict)
-                else isinstance(here, list) and step in range(len(here))
-            )
-            if not inside and not (isinstance(here, dict) and step == location[-1]):
-                continue
-            here = here[step] if inside else None
-            path.append(step)
-        return tuple(path)
+            if step in (
+                here if isinstance(here, dict) else range(len(here)) if isinstance(here, list) else ()
+            ):
+                here = here[step]
+                path.append(step)
+        return (*path, location[-1]) if missing else tuple(path)
 
     def _line(self, path: Path) -> int | None:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
+
+
+def not_yaml(field: str, error: yaml.YAMLError) -> FieldError:
+    """What `Document.parse` raises, as an error of the file that `field` names."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return FieldError(
+        field=field, detail=f"is not YAML: {problem}", line=None if mark is None else mark.line + 1
+    )
 
 
 def dotted(path: Path) -> str:
@@ -76,51 +106,81 @@ def dotted(path: Path) -> str:
     return text or "playbook"
 
 
-def _lines(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
-    yield path, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {name!r} stands twice", problem_mark=key.start_mark
-                )
-            seen.add(name)
-            yield (*path, name), key.start_mark.line + 1
-            yield from ((p, n) for p, n in _lines(value, (*path, name)) if p != (*path, name))
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            yield from _lines(value, (*path, i))
+def _names(model: type[BaseModel], location: Path) -> list[str]:
+    """The fields that may stand at a location."""
+    return [f.alias or name for m in _models(model, location) for name, f in m.model_fields.items()]
 
 
-def _fields_at(path: Path) -> list[str]:
-    """The fields that the model at `path` has; empty where there is no model."""
-    model: Any = PlaybookSpec
-    for step in path:
-        models = _models(model)
-        fields = models[0].model_fields if models else {}
-        known = {field.alias or name: field.annotation for name, field in fields.items()}
-        # A step into a mapping or a list keeps its annotation: the models inside are found below.
-        model = known.get(str(step), model) if models and not _is_container(model) else _inside(model)
-    models = _models(model)
-    return [field.alias or name for name, field in models[0].model_fields.items()] if models else []
-
-
-def _is_container(annotation: Any) -> bool:
-    return (
-        not (isinstance(annotation, type) and issubclass(annotation, BaseModel))
-        and bool(get_args(annotation))
-        and type(None) not in get_args(annotation)
-    )
-
-
-def _inside(annotation: Any) -> Any:
-    models = _models(annotation)
-    return models[0] if models else annotation
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def _models(annotation: Any, location: Path) -> Iterator[type[BaseModel]]:
+    """The models at a location: down by a field's name, by any step through a list or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+        if not location:
+            yield annotation
+        for name, field in annotation.model_fields.items():
+            if location and (field.alias or name) == location[0]:
+                yield from _models(field.annotation, location[1:])
+    elif get_origin(annotation) in (list, tuple, dict):
+        if location:
+            yield from _models(get_args(annotation)[-1], location[1:])
+    else:  # a union, or Annotated with what it carries
+        for part in get_args(annotation):
+            yield from _models(part, location)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2, and errors that always carry their line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError, TypeError, OverflowError):
+            # What a tag (`!!int x`) or a look (2026-02-30) promises and the text doesn't keep.
+            kind = node.tag.rpartition(":")[2]
+            raise _fault(f"{str(node.value)[:40]!r} is no {kind}", node) from None
+
+    def lines(self, node: yaml.Node | None, path: Path = ()) -> Iterator[tuple[Path, int]]:
+        """Every path below a node, and its line."""
+        if node is None:
+            return
+        if len(path) > _DEEPEST:
+            raise _fault("it is nested too deeply", node)
+        yield path, node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            self._merge(node)
+            for key, value in node.value:
+                below = (*path, self.construct_object(key))
+                yield from self.lines(value, below)
+                yield below, key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode):
+            for i, value in enumerate(node.value):
+                yield from self.lines(value, (*path, i))
+
+    def _merge(self, node: yaml.MappingNode) -> None:
+        """Put what `<<` brings in into the mapping itself, each key once; what it says itself wins."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault("a key is a name, not a list or a mapping", key)
+            if key.value in seen:
+                raise _fault(f"the key {key.value!r} stands twice", key)
+            seen.add(key.value)
+        self.flatten_mapping(node)
+        node.value = list({key.value: (key, value) for key, value in node.value}.values())
+
+
+def _fault(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+_SCALARS = {
+    "tag:yaml.org,2002:bool": r"true|True|TRUE|false|False|FALSE",
+    "tag:yaml.org,2002:int": r"[-+]?(?:0|[1-9][0-9_]*)",
+    "tag:yaml.org,2002:float": r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _SCALARS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in _SCALARS.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), list("tTfF-+.0123456789"))

@@ -6,44 +6,29 @@ feature, an action that names a channel) is checked in `compile.py`, which has t
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-DAY = 86_400.0
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
-
-
-def _duration(value: object) -> object:
-    """`7d`, `36h`, `90m` → seconds; anything else goes on to pydantic, which names the field."""
-    if not isinstance(value, str):
-        raise ValueError("a duration is a number and a unit, such as 7d, 36h or 90m")
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value.strip())
-    if match is None:
-        raise ValueError("a duration is a number and a unit, such as 7d, 36h or 90m")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def _clock(value: object) -> object:
-    """`18:30` → seconds of the day. YAML 1.1 reads a bare 18:30 as base 60, which is 1110 minutes."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value * 60
-    match = re.fullmatch(r"([01]?\d|2[0-4]):([0-5]\d)", value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('a time of day is "HH:MM"')
-    return int(match[1]) * 3600 + int(match[2]) * 60
-
-
-Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-TimeOfDay = Annotated[int, BeforeValidator(_clock), Field(ge=0, le=86_400)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Rule = Annotated[str, Field(min_length=1, max_length=2_000)]
-Purpose = Literal["marketing", "service", "transactional"]
-Kind = Literal["number", "boolean"] | Annotated[list[str], Field(min_length=1, max_length=200)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from nba.playbook.scalars import DAY as DAY
+from nba.playbook.scalars import (
+    MOST,
+    Cost,
+    FeatureNames,
+    Fraction,
+    Kind,
+    Moment,
+    Name,
+    Names,
+    Number,
+    Purpose,
+    Purposes,
+    Rule,
+    Seconds,
+    TimeOfDay,
+    worth,
+)
+from nba.playbook.scalars import FeatureName as FeatureName
 
 
 class Section(BaseModel):
@@ -55,8 +40,8 @@ class Section(BaseModel):
 class Outcome(Section):
     """What one outcome is worth: a number, or `amount`, the outcome's own value; times `weight`."""
 
-    value: float | Literal["amount"]
-    weight: float = 1.0
+    value: Annotated[Number | Literal["amount"], BeforeValidator(worth)]
+    weight: Number = 1.0
 
 
 class Objectives(Section):
@@ -65,7 +50,7 @@ class Objectives(Section):
 
     window: Seconds
     outcomes: dict[FeatureName, Outcome] = Field(min_length=1)
-    clip: tuple[float, float] | None = None
+    clip: tuple[Number, Number] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Objectives:
@@ -82,7 +67,7 @@ class Stage(Section):
 class Channel(Section):
     """`consent: true` means that unknown consent is no consent; `cost` is per contact."""
 
-    cost: float = Field(default=0.0, ge=0)
+    cost: Cost = 0.0
     consent: bool = True
 
 
@@ -104,14 +89,14 @@ class Timing(Section):
 class Action(Section):
     purpose: Purpose = "marketing"
     category: Name = "general"
-    cost: float = 0.0
-    channels: list[Name] = Field(min_length=1)
-    timings: list[Name] = Field(min_length=1)
+    cost: Cost = 0.0
+    channels: Names
+    timings: Names
     when: Rule = "true"
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
     cooldown: Seconds | None = None
-    attributes: dict[FeatureName, float] = Field(default_factory=dict)
+    attributes: dict[FeatureName, Number] = Field(default_factory=dict)
 
 
 class Cap(Section):
@@ -120,10 +105,10 @@ class Cap(Section):
     Only marketing counts and is held back, unless `purposes` says otherwise.
     """
 
-    max: int = Field(ge=0)
+    max: int = Field(strict=True, ge=0, le=1_000_000)
     within: Seconds
     channel: Name | None = None
-    purposes: list[Purpose] = Field(default=["marketing"], min_length=1)
+    purposes: Purposes = Field(default=["marketing"])
 
 
 class QuietHours(Section):
@@ -132,13 +117,19 @@ class QuietHours(Section):
     start: TimeOfDay = Field(alias="from")
     end: TimeOfDay = Field(alias="to")
 
+    @model_validator(mode="after")
+    def _some_hours(self) -> QuietHours:
+        if self.start == self.end or (self.start, self.end) == (0, DAY):
+            raise ValueError("from and to must differ, and must leave a part of the day to send in")
+        return self
+
 
 class Stop(Section):
-    """While `when` holds, actions of these purposes are refused under this name."""
+    """While `when` holds or is not known, actions of these purposes are refused under this name."""
 
     name: Name
     when: Rule
-    purposes: list[Purpose] = Field(default=["marketing"], min_length=1)
+    purposes: Purposes = Field(default=["marketing"])
 
 
 class Contact(Section):
@@ -164,10 +155,10 @@ class Exploration(Section):
     """
 
     explorer: Literal["squarecb", "epsilon-greedy", "uniform"] = "squarecb"
-    gamma: float = Field(default=100.0, gt=0)
-    epsilon: float = Field(default=0.1, ge=0, le=1)
-    ceiling: float = Field(default=0.3, ge=0, le=1)
-    floor: float = Field(default=0.02, ge=0, le=1)
+    gamma: float = Field(default=100.0, strict=True, gt=0, le=MOST)
+    epsilon: Fraction = 0.1
+    ceiling: Fraction = 0.3
+    floor: Fraction = 0.02
 
     @model_validator(mode="after")
     def _room(self) -> Exploration:
@@ -179,8 +170,8 @@ class Exploration(Section):
 class Groups(Section):
     """Shares of customers, by hash: never acted upon, and acted upon at random."""
 
-    holdout: Share = 0.05
-    random_eligible: Share = 0.05
+    holdout: Fraction = 0.05
+    random_eligible: Fraction = 0.05
 
     @model_validator(mode="after")
     def _leave_some(self) -> Groups:
@@ -200,7 +191,7 @@ class Churn(Section):
     """A customer who shows none of `activity` for `inactivity` has churned."""
 
     inactivity: Seconds
-    activity: list[FeatureName] = Field(min_length=1)
+    activity: FeatureNames
 
 
 class Scores(Section):
@@ -215,9 +206,9 @@ class Promotion(Section):
     value; a new specification must be better.
     """
 
-    level: float = Field(default=0.95, gt=0.5, lt=1)
-    margin: float = Field(default=0.05, gt=0, lt=1)
-    decisions: int = Field(default=500, ge=1)
+    level: float = Field(default=0.95, strict=True, gt=0.5, lt=1)
+    margin: float = Field(default=0.05, strict=True, gt=0, lt=1)
+    decisions: int = Field(default=500, strict=True, ge=1, le=10**9)
 
 
 class PlaybookSpec(Section):
@@ -228,7 +219,7 @@ class PlaybookSpec(Section):
     timezone: str = "UTC"
     context: dict[FeatureName, Kind] = Field(default_factory=dict)
     attributes: dict[FeatureName, Kind] = Field(default_factory=dict)
-    touchpoints: list[FeatureName] = Field(min_length=1)
+    touchpoints: FeatureNames
     objectives: Objectives
     stages: list[Stage] = Field(min_length=1)
     channels: dict[Name, Channel] = Field(min_length=1)
@@ -242,5 +233,8 @@ class PlaybookSpec(Section):
     promotion: Promotion = Field(default_factory=Promotion)
 
     def canonical(self) -> dict[str, Any]:
-        """The same for two files that mean the same; what the fingerprint is taken of."""
+        """The same for two files that mean the same; what the fingerprint is taken of.
+
+        Order counts: arms and features stand in the order of the file.
+        """
         return self.model_dump(mode="json", by_alias=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nba.artefacts import Artefact, Manifest
 from nba.errors import CorruptArtefact, SchemaMismatch
 from nba.playbook.arms import ArmTable
 from nba.playbook.compile import Playbook
@@ -25,7 +26,6 @@ from nba.policies.encoder import Encoder
 from nba.policies.linear import LinearModel
 from nba.policies.policy import Floats, Policy
 from nba.policies.served import ConstantPolicy, IncumbentPolicy, LearnedModel, ServedPolicy, UniformPolicy
-from nba.stores.artefacts import Artefact, Manifest
 from nba.trees import Trees
 
 _TOLERANCE = 1e-9
@@ -91,6 +91,9 @@ def unseal(artefact: Artefact, playbook: Playbook) -> Policy:
     manifest = artefact.manifest
     if manifest.kind != "policy":
         raise CorruptArtefact(f"an artefact of kind {manifest.kind!r} is no policy")
+    if Artefact.of(manifest, artefact.files).manifest.files != manifest.files:
+        # checked on reading too; LightGBM ends the process on damaged text, so never ask it
+        raise CorruptArtefact("the policy has bytes that don't match its manifest")
     if manifest.features != playbook.schema.fingerprint:
         raise SchemaMismatch(
             f"the policy was trained on the features {manifest.features}, the playbook {playbook.version}"
@@ -169,6 +172,9 @@ def _read_model(values: Mapping[str, Any], arrays: Arrays, files: Mapping[str, b
     figures: dict[str, Any] = {"sigma": float(values["sigma"]), "resolution": float(values["resolution"])}
     if values["form"] == "boosted":
         base, effect = (Trees(files[f"{name}.txt"].decode()) for name in ("base", "effect"))
+        width = arrays["vectors.features"].shape[1]
+        if (base.features, effect.features) != (width, width + arrays["columns"].shape[1]):
+            raise CorruptArtefact("the boosted model takes other columns than the policy has")
         return BoostedModel(base=base, effect=effect, columns=arrays["columns"], arms=arms, **figures)
     own = {name.removeprefix("encoder."): a for name, a in arrays.items() if name.startswith("encoder.")}
     return LinearModel.compile(

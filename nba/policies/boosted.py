@@ -91,9 +91,15 @@ def arm_columns(arms: ArmTable) -> Floats:
 
 
 def fit(
-    batch: TrainingBatch, arms: ArmTable, categories: list[int], seed: int, settings: BoostedSettings
-) -> tuple[BoostedModel, BoostedModel, BoostedModel]:
-    """The model, and two of half the decisions each, which share its m and tell how sure τ is.
+    batch: TrainingBatch,
+    arms: ArmTable,
+    categories: list[int],
+    seed: int,
+    settings: BoostedSettings,
+    *,
+    halves: bool,
+) -> list[BoostedModel]:
+    """The model, and with `halves` two of half the decisions each, which share its m and tell how sure τ is.
 
     m is fitted out of fold, then τ on what it leaves. `categories` are the category columns of the features.
     """
@@ -108,9 +114,8 @@ def fit(
     codes = [*categories, *range(X.shape[1], X.shape[1] + _CODES)]
     left = batch.reward - centre
     effect = _fit(table, left, weight, codes, seed, settings)
-    halves = [
-        _fit(table[h], left[h], weight[h], codes, seed, settings) for h in (fold % 2 == 0, fold % 2 == 1)
-    ]
+    parts = [fold % 2 == 0, fold % 2 == 1] if halves else []
+    effects = [_fit(table[h], left[h], weight[h], codes, seed, settings) for h in parts]
     boosted = BoostedModel(
         base=_fit(X, batch.reward, weight, categories, seed, settings),
         effect=effect,
@@ -119,8 +124,7 @@ def fit(
         sigma=float(np.sqrt(np.average((left - effect.predict(table)) ** 2, weights=weight))),
         resolution=0.0,
     )
-    one, other = (replace(boosted, effect=half) for half in halves)
-    return boosted, one, other
+    return [boosted, *(replace(boosted, effect=half) for half in effects)]
 
 
 def _fit(

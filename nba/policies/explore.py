@@ -1,8 +1,9 @@
 """From scores to odds, down the tree {no_contact, action} → channel → timing.
 
 At each node an explorer spreads odds over the eligible children; a child that is itself a node is worth
-what its own odds make of the scores below it. Then the floor: odds ← (1 − ε)·odds + ε·u, with u uniform
-over the eligible children at each node. Knows arms and scores; knows no features and no model.
+what its own odds make of the scores below it. Then the ceiling: the arms beside the best get at most so
+much together. Then the floor: odds ← (1 − ε)·odds + ε·u, with u uniform over the eligible children at
+each node. Knows arms and scores; knows no features and no model.
 
 The children of a level stand as (slots, nodes, n): slot t of a node is its t-th child, so that every step
 is one array operation along n, for one customer as for a million. Sums run over the slots in order, so a
@@ -21,7 +22,7 @@ from nba.playbook.schema import Exploration
 from nba.policies.policy import Bools, Floats, Ints
 
 _FEW = 32  # rows from which a pass over whole arrays is faster than a call for every node
-_CELLS = 4_000  # numbers at a time: stays in the cache, and far below the 128 kB where malloc gets slow
+_CELLS = 16_000  # numbers at a time: enough to forget the cost of a call, few enough for the cache
 _CLOSED = -1e100  # the value of what is not eligible: below every score, and differences stay finite
 
 # ((T, G, n) values, (T, G, n) 1.0 where eligible, (G, n) eligible children, at least 1) → (T, G, n) odds
@@ -35,7 +36,7 @@ def first_best(values: Floats) -> Bools:
     if values.shape[2] < _FEW:
         best: Ints = values.argmax(axis=0)
     else:  # the same, without argmax's copy and its call for every node
-        is_best = values == np.maximum.reduce(values, axis=0)
+        is_best = values == np.maximum.reduce(values, 0)
         best = np.minimum.reduce(np.where(is_best, slots, len(values)), axis=0)
     first: Bools = slots == best
     return first
@@ -68,8 +69,8 @@ def squarecb(gamma: float, sigma: float) -> Explorer:
     scale = gamma / max(sigma, 1e-12)
 
     def explore(values: Floats, open_: Floats, count: Floats) -> Floats:
-        odds: Floats = open_ / (count + scale * (np.maximum.reduce(values, axis=0) - values))
-        rest = 1.0 - np.add.reduce(odds, axis=0)
+        odds: Floats = open_ / (count + scale * (np.maximum.reduce(values, 0) - values))
+        rest = 1.0 - np.add.reduce(odds, 0)
         odds += first_best(values) * rest
         return odds
 
@@ -123,31 +124,37 @@ class Tree:
         root = Level.of(np.zeros(1, dtype=np.int64), len(actions))
         return cls((*(level for level in levels if len(level.slots) > 1), root))
 
-    def odds(self, scores: Floats, eligible: Bools, explore: Explorer, floor: float) -> Floats:
+    def odds(
+        self, scores: Floats, eligible: Bools, explore: Explorer, floor: float, ceiling: float = 1.0
+    ) -> Floats:
         """(n, k) finite scores and eligible arms, arm 0 always → (n, k) odds.
 
-        Rows sum to 1, refused arms have exactly 0, every eligible arm at least floor·u.
+        Rows sum to 1, refused arms have exactly 0, every eligible arm at least floor·u. From the explorer
+        all arms but the one of the highest score get at most `ceiling` together.
         """
         odds = np.empty(scores.shape)
         step = max(_CELLS // self.levels[0].slots.size, 8)
         for start in range(0, len(scores), step):
             rows = slice(start, start + step)
-            odds[rows] = self._block(scores[rows], eligible[rows], explore, floor).T
+            odds[rows] = self._block(scores[rows], eligible[rows], explore, floor, ceiling).T
         return odds
 
     def uniform(self, eligible: Bools) -> Floats:
         """(n, k) → u, (n, k): uniform over the eligible children at each node."""
         return self.odds(np.zeros(eligible.shape), eligible, uniform, 0.0)
 
-    def _block(self, scores: Floats, eligible: Bools, explore: Explorer, floor: float) -> Floats:
+    def _block(
+        self, scores: Floats, eligible: Bools, explore: Explorer, floor: float, ceiling: float
+    ) -> Floats:
         n, k = scores.shape
         open_, values = np.zeros((k + 1, n)), np.full((k + 1, n), _CLOSED)
         open_[:k] = eligible.T
         np.copyto(values[:k], scores.T, where=eligible.T)
+        best = values.argmax(axis=0)
         conditional = []
         for level in self.levels:
             o, v = open_.take(level.slots, axis=0), values.take(level.slots, axis=0)
-            total = np.add.reduce(o, axis=0)
+            total = np.add.reduce(o, 0)
             count = np.maximum(total, 1.0)
             both = np.empty((2, *o.shape))
             both[0] = explore(v, o, count)
@@ -156,6 +163,8 @@ class Tree:
             values = np.add.reduce(both[0] * v, axis=0)
             open_ = np.minimum(total, 1.0)
         explored, even = self._down(conditional)
+        if ceiling < 1.0:
+            _lower(explored, best, ceiling)
         odds: Floats = (1.0 - floor) * explored + floor * even
         return odds
 
@@ -165,6 +174,14 @@ class Tree:
         for level, below in zip(self.levels[-2::-1], conditional[-2::-1], strict=True):
             odds = below.take(level.place, axis=1) * odds.take(level.node, axis=1)
         return odds
+
+
+def _lower(odds: Floats, best: Ints, ceiling: float) -> None:
+    """Move (k, n) odds to the best arm until the others have at most `ceiling` together."""
+    columns = np.arange(odds.shape[1])
+    kept = ceiling / np.maximum(1.0 - odds[best, columns], max(ceiling, 1e-300))
+    odds *= kept
+    odds[best, columns] += 1.0 - kept
 
 
 def uniform_tree(arms: ArmTable, eligible: Bools) -> Floats:

@@ -45,12 +45,22 @@ class Learner:
     name: str
     defaults: Settings
     space: Mapping[str, tuple[float, float] | list[str]]
-    learn: Callable[[Playbook, TrainingBatch, int, Settings], LearnedModel]
+    learn: Callable[[Playbook, TrainingBatch, int, Settings, bool], LearnedModel]
 
     def fit(
-        self, playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings | None = None
+        self,
+        playbook: Playbook,
+        batch: TrainingBatch,
+        seed: int,
+        settings: Settings | None = None,
+        *,
+        serves: bool = True,
     ) -> LearnedModel:
         """Learn from n decisions.
+
+        Args:
+            serves: False for a model that only predicts: its resolution, which only exploration needs and
+                which costs two fits more, is then the least there is.
 
         Raises:
             InvalidInput: a setting that this learner doesn't have, or an arm outside the playbook.
@@ -61,7 +71,7 @@ class Learner:
                 raise InvalidInput.of(name, f"is no setting of {self.name}{nearest(name, known)}")
         if batch.features.shape[1] != len(playbook.schema) or batch.arm.max() >= len(playbook.arms):
             raise InvalidInput.of("batch", "has features or arms that the playbook doesn't have")
-        return self.learn(playbook, batch, seed, {**self.defaults, **(settings or {})})
+        return self.learn(playbook, batch, seed, {**self.defaults, **(settings or {})}, serves)
 
 
 def resolution(one: Floats, other: Floats, sigma: float, rows: int) -> float:
@@ -76,7 +86,9 @@ def resolution(one: Floats, other: Floats, sigma: float, rows: int) -> float:
     return float(max(np.sqrt(np.mean(difference**2) / 2.0), sigma / np.sqrt(rows), _LEAST))
 
 
-def _ridge(playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings) -> LearnedModel:
+def _ridge(
+    playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings, serves: bool
+) -> LearnedModel:
     """Sums by fold, shrinkage by cross-validation over them; the halves are sums of folds too."""
     arms = playbook.arms
     widest = int(np.sqrt(_GRAM / (len(arms.actions) + 1)))
@@ -101,6 +113,8 @@ def _ridge(playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settin
         sigma=fit.sigma,
         resolution=0.0,
     )
+    if not serves:
+        return _least(model, batch)
     halves = [sum(parts[i + 1 :: 2], start=parts[i]).solve(shrinkage(strength / 2)) for i in (0, 1)]
     return _resolved(model, _with(model, halves[0]), _with(model, halves[1]), batch)
 
@@ -121,7 +135,9 @@ def _encoder(playbook: Playbook, batch: TrainingBatch, settings: Settings, wides
     return Encoder.fit(playbook.schema, batch.features, int(settings["bins"]), columns)
 
 
-def _vowpal(playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings) -> LearnedModel:
+def _vowpal(
+    playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings, serves: bool
+) -> LearnedModel:
     arms = playbook.arms
     encoder = _encoder(playbook, batch, settings)
     encoded = encoder.encode(batch.features)
@@ -153,11 +169,15 @@ def _vowpal(playbook: Playbook, batch: TrainingBatch, seed: int, settings: Setti
     model = learn(np.arange(len(batch)))
     residual = batch.reward - model.scores(batch.features)[np.arange(len(batch)), batch.arm]
     model = replace(model, sigma=float(np.sqrt(np.average(residual**2, weights=weight))))
+    if not serves:
+        return _least(model, batch)
     one, other = (learn(rows) for rows in _halves(len(batch), seed))
     return _resolved(model, one, other, batch)
 
 
-def _boosted(playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings) -> LearnedModel:
+def _boosted(
+    playbook: Playbook, batch: TrainingBatch, seed: int, settings: Settings, serves: bool
+) -> LearnedModel:
     own = BoostedSettings(
         trees=int(settings["trees"]),
         rate=float(settings["rate"]),
@@ -166,7 +186,10 @@ def _boosted(playbook: Playbook, batch: TrainingBatch, seed: int, settings: Sett
         l2=float(settings["l2"]),
     )
     categories = [i for i, f in enumerate(playbook.schema.features) if f.kind == "category"]
-    return _resolved(*boosted.fit(batch, playbook.arms, categories, seed, own), batch)
+    if not serves:
+        return _least(boosted.fit(batch, playbook.arms, categories, seed, own, halves=False)[0], batch)
+    model, one, other = boosted.fit(batch, playbook.arms, categories, seed, own, halves=True)
+    return _resolved(model, one, other, batch)
 
 
 def _halves(n: int, seed: int) -> list[Ints]:
@@ -177,6 +200,10 @@ def _halves(n: int, seed: int) -> list[Ints]:
 def _with(model: LinearModel, fit: RidgeFit) -> LinearModel:
     """The model with another fit's weights."""
     return replace(model, weights=fit.weights()[0]).recompiled(model.arms)
+
+
+def _least(model: _Model, batch: TrainingBatch) -> _Model:
+    return replace(model, resolution=max(model.sigma / np.sqrt(len(batch)), _LEAST))
 
 
 def _resolved(model: _Model, one: _Model, other: _Model, batch: TrainingBatch) -> _Model:

@@ -17,7 +17,7 @@ from nba.policies.encoder import Encoder
 from nba.policies.policy import Floats, Ints
 
 _TILE = 8192  # entries of a tile of M; OpenBLAS splits larger products over threads, which moves bits
-_ROWS = 2048
+_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

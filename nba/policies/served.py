@@ -41,12 +41,13 @@ class LearnedModel(RewardModel, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ServedPolicy:
-    """A reward model, an explorer and the floor."""
+    """A reward model, an explorer, its ceiling and the floor."""
 
     model: LearnedModel
     tree: Tree
     explore: Explorer
     floor: float
+    ceiling: float = 1.0
 
     @classmethod
     def of(cls, model: LearnedModel, exploration: Exploration, gap: float | None = None) -> ServedPolicy:
@@ -57,8 +58,14 @@ class ServedPolicy:
         resolution shrinks as data come in, as SquareCB's own schedule does (γ grows like √T).
         """
         scale = model.resolution if gap is None else gap
-        tree = Tree.of(model.arms)
-        return cls(model=model, tree=tree, explore=explorer_of(exploration, scale), floor=exploration.floor)
+        return cls(
+            model=model,
+            tree=Tree.of(model.arms),
+            explore=explorer_of(exploration, scale),
+            floor=exploration.floor,
+            # who asks for uniform wants an experiment, and a ceiling would spoil it
+            ceiling=1.0 if exploration.explorer == "uniform" else exploration.ceiling,
+        )
 
     @classmethod
     def greedy(cls, model: LearnedModel, floor: float = 0.0) -> ServedPolicy:
@@ -72,7 +79,7 @@ class ServedPolicy:
     def choose(self, features: Floats, eligible: Bools) -> Choice:
         scores = self.model.scores(features)
         best = np.where(eligible, scores, -np.inf).argmax(axis=1)
-        odds = self.tree.odds(scores, eligible, self.explore, self.floor)
+        odds = self.tree.odds(scores, eligible, self.explore, self.floor, self.ceiling)
         return Choice(odds=odds, scores=scores, best=best)
 
     def with_arms(self, arms: ArmTable) -> ServedPolicy:

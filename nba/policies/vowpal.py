@@ -44,18 +44,18 @@ def learn(
     """
     mean, scale = float(np.average(reward, weights=weight)), float(reward.std()) or 1.0
     labels = ((reward - mean) / scale).tolist()
-    arms = [_namespace("a", row) for row in phi]
+    arms = [namespace("a", row) for row in phi]
     lines = [
-        f"{label:.9g} {w:.9g} {_namespace('c', x)}{arms[a]}"
+        f"{label:.9g} {w:.9g} {namespace('c', x)}{arms[a]}"
         for label, w, x, a in zip(labels, weight.tolist(), encoded, arm.tolist(), strict=True)
     ]
     options = f"--learning_rate {rate:g} --power_t {power:g} --l2 {l2:g} --loss_function squared"
-    with _workspace(options, encoded.shape[1], phi.shape[1]) as vw:
+    with workspace(options, encoded.shape[1], phi.shape[1]) as vw:
         rng = np.random.default_rng(seed)
         for _ in range(passes):
             for i in rng.permutation(len(lines)).tolist():
                 vw.learn(lines[i])
-        weights = _extract(vw, encoded.shape[1], phi.shape[1])
+        weights = extract(vw, encoded.shape[1], phi.shape[1])
         check(vw, weights, encoded, phi, rng)
     weights *= scale
     weights[0, 0] += mean
@@ -86,11 +86,11 @@ def check(vw: Any, weights: Floats, encoded: Floats, phi: Floats, rng: np.random
 
 def predict(vw: Any, context: Floats, phi: Floats) -> float:
     """VW's own prediction for one context (d,) and the features (p,) of one arm."""
-    return float(vw.predict(_namespace("c", context) + _namespace("a", phi)))
+    return float(vw.predict(namespace("c", context) + namespace("a", phi)))
 
 
 @contextmanager
-def _workspace(options: str, d: int, p: int) -> Iterator[Any]:
+def workspace(options: str, d: int, p: int) -> Iterator[Any]:
     bits = min(max(int(np.ceil(np.log2(_SPARE * (d + 1) * (p + 1)))), _BITS[0]), _BITS[1])
     unclamped = "--min_prediction -1e9 --max_prediction 1e9"  # else clamped to the labels it saw
     vw = Workspace(f"--quiet --bit_precision {bits} --quadratic ca {unclamped} {options}")
@@ -100,14 +100,14 @@ def _workspace(options: str, d: int, p: int) -> Iterator[Any]:
         vw.finish()
 
 
-def _namespace(name: str, values: Floats) -> str:
+def namespace(name: str, values: Floats) -> str:
     """`|c 3:0.5 17:1 `: the columns that are not 0, by number. VW takes numbers for indices as they are."""
     columns = np.flatnonzero(values)
     pairs = zip(columns.tolist(), values[columns].tolist(), strict=True)
     return f"|{name} " + "".join(f"{i}:{value:.9g} " for i, value in pairs)
 
 
-def _extract(vw: Any, d: int, p: int) -> Floats:
+def extract(vw: Any, d: int, p: int) -> Floats:
     """The zero vector, each unit vector and each pair of them → W, (p + 1, d + 1)."""
     contexts = ["|c ", *(f"|c {i}:1 " for i in range(d))]
     arms = ["|a ", *(f"|a {j}:1 " for j in range(p))]

@@ -37,7 +37,7 @@ actions:
 incumbent:
   - {when: basket > 50, action: bogo, channel: push, timing: now}
   - {when: member, action: newsletter, channel: email, timing: now}
-exploration: {explorer: squarecb, gamma: 20, floor: 0.05}
+exploration: {explorer: squarecb, gamma: 20, ceiling: 0.5, floor: 0.05}
 """
 
 

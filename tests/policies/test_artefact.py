@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nba.artefacts import Artefact, Artefacts, Manifest
 from nba.errors import CorruptArtefact, SchemaMismatch
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import seal, unseal
 from nba.policies.explore import uniform_tree
 from nba.policies.policy import Policy
 from nba.policies.served import ConstantPolicy, IncumbentPolicy, LearnedModel, ServedPolicy, UniformPolicy
-from nba.stores.artefacts import Artefact, Artefacts, Manifest
 from tests.policies.shop import TEXT, shop
 from tests.policies.world import World
 
@@ -72,14 +74,29 @@ def test_weights_that_moved_are_found_by_the_test_vectors(
     artefact = sealed(served(models, name, playbook), playbook)
     files = dict(artefact.files)
     if name == "boosted":
-        files["effect.txt"] = files["base.txt"]
+        files["effect.txt"] = re.sub(rb"(leaf_value=-?0\.)\d", rb"\g<1>9", files["effect.txt"], count=1)
     else:
-        half = len(files["weights.npy"]) // 2 // 8 * 8
-        files["weights.npy"] = (
-            files["weights.npy"][:half] + np.float64(9.0).tobytes() * 8 + files["weights.npy"][half + 64 :]
-        )
+        weights = np.load(io.BytesIO(files["weights.npy"]))
+        np.save(moved := io.BytesIO(), weights * 1.001)
+        files["weights.npy"] = moved.getvalue()
     with pytest.raises(CorruptArtefact):
         unseal(Artefact.of(artefact.manifest, files), playbook)
+
+
+def test_trees_of_other_columns_are_corrupt(playbook: Playbook, models: dict[str, LearnedModel]) -> None:
+    artefact = sealed(served(models, "boosted", playbook), playbook)
+    files = {**artefact.files, "effect.txt": artefact.files["base.txt"]}
+    with pytest.raises(CorruptArtefact, match="other columns"):
+        unseal(Artefact.of(artefact.manifest, files), playbook)
+
+
+def test_bytes_that_do_not_match_the_manifest_reach_no_library(
+    playbook: Playbook, models: dict[str, LearnedModel]
+) -> None:
+    artefact = sealed(served(models, "boosted", playbook), playbook)
+    damaged = {**artefact.files, "effect.txt": artefact.files["effect.txt"][:-1_000]}
+    with pytest.raises(CorruptArtefact, match="match its manifest"):
+        unseal(Artefact(manifest=artefact.manifest, files=damaged), playbook)
 
 
 @pytest.mark.parametrize("lost", ["policy.json", "weights.npy", "encoder.low.npy", "vectors.odds.npy"])
@@ -153,7 +170,7 @@ def test_the_floor_is_that_of_the_playbook_in_force(
     name: str, playbook: Playbook, models: dict[str, LearnedModel], world: World
 ) -> None:
     artefact = sealed(ServedPolicy.greedy(models[name], floor=0.0), playbook)
-    moved = shop(exploration="exploration: {explorer: epsilon-greedy, epsilon: 0, floor: 0.4}")
+    moved = shop(exploration="exploration: {explorer: epsilon-greedy, epsilon: 0, ceiling: 0.4, floor: 0.4}")
     odds = unseal(artefact, moved).choose(world.features, world.eligible).odds
     assert (odds >= 0.4 * uniform_tree(moved.arms, world.eligible)).all()
     assert odds.max(axis=1) == pytest.approx(np.full(len(odds), 0.6), abs=0.4)

@@ -57,8 +57,8 @@ def by_hand(scores: Floats, eligible: Bools, gamma: float) -> Floats:
         for channels in nested.values()
     ]
     odds = np.zeros(K)
-    for arm, p in node(root)[1].items():
-        odds[arm] = p
+    for leaf, p in node(root)[1].items():
+        odds[leaf] = p
     return odds
 
 
@@ -80,9 +80,10 @@ def test_odds_sum_to_one_spare_refused_arms_and_keep_the_floor(
 @settings(max_examples=10, deadline=None)
 def test_a_row_alone_has_the_bits_it_has_among_a_thousand(name: str, seed: int, tied: bool) -> None:
     scores, eligible = moments(seed, 1000, tied)
-    odds = TREE.odds(scores, eligible, EXPLORERS[name], 0.05)
+    odds = TREE.odds(scores, eligible, EXPLORERS[name], 0.05, 0.3)
     for i in range(0, 1000, 37):
-        alone = TREE.odds(scores[i : i + 1].copy(), eligible[i : i + 1].copy(), EXPLORERS[name], 0.05)
+        row = slice(i, i + 1)
+        alone = TREE.odds(scores[row].copy(), eligible[row].copy(), EXPLORERS[name], 0.05, 0.3)
         assert np.array_equal(alone[0], odds[i])
 
 
@@ -116,6 +117,23 @@ def test_greedy_takes_the_first_of_tied_arms() -> None:
     odds = TREE.odds(np.zeros((2, K)), np.ones((2, K), dtype=bool), greedy, 0.0)
     assert (odds.argmax(axis=1) == 0).all()
     assert (odds.max(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("name", ["squarecb", "epsilon-greedy"])
+@given(seed=seeds, ceiling=st.sampled_from([0.0, 0.1, 0.5, 1.0]), tied=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_the_arms_beside_the_best_get_at_most_the_ceiling_in_unchanged_proportions(
+    name: str, seed: int, ceiling: float, tied: bool
+) -> None:
+    scores, eligible = moments(seed, 20, tied)
+    free = TREE.odds(scores, eligible, EXPLORERS[name], 0.0)
+    odds = TREE.odds(scores, eligible, EXPLORERS[name], 0.0, ceiling)
+    rows, best = np.arange(20), np.where(eligible, scores, -np.inf).argmax(axis=1)
+    rest, free_rest = 1 - odds[rows, best], 1 - free[rows, best]
+    assert odds.sum(axis=1) == pytest.approx(np.ones(20), abs=1e-9)
+    assert rest == pytest.approx(np.minimum(free_rest, ceiling), abs=1e-12)
+    odds[rows, best] = free[rows, best] = 0
+    assert odds * free_rest[:, None] == pytest.approx(free * rest[:, None], abs=1e-12)
 
 
 def test_squarecb_with_nothing_but_silence_is_silent() -> None:

@@ -51,7 +51,7 @@ def test_a_setting_that_a_learner_lacks_is_named(name: str, playbook: Playbook) 
         ("reward", np.nan, "finite"),
         ("propensity", 0.0, "in \\(0, 1\\]"),
         ("propensity", 1.1, "in \\(0, 1\\]"),
-        ("arm", -1, "index into the arm table"),
+        ("arm", -1, "an index into the arm table"),
     ],
 )
 def test_a_batch_out_of_range_names_field_and_row(

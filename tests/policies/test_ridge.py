@@ -70,7 +70,7 @@ def joint(seed: int, n: int) -> tuple[Floats, Floats, Floats]:
     y = np.zeros(len(A))
     data = np.concatenate([np.full(len(r), bool(i % 2 == 0 and i < 2 * b)) for i, r in enumerate(rows)])
     y[data] = np.concatenate(right)
-    theta = np.linalg.lstsq(A, y, rcond=None)[0].reshape(1 + c + b, q)
+    theta: Floats = np.linalg.lstsq(A, y, rcond=None)[0].astype(np.float64).reshape(1 + c + b, q)
     return theta[0], theta[1 : 1 + c], theta[1 + c :]
 
 

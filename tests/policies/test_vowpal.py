@@ -29,10 +29,11 @@ def scores(W: Floats, X: Floats, phi: Floats) -> Floats:
 def test_the_compiled_matrix_predicts_what_vowpal_wabbit_predicts() -> None:
     """Other contexts than those the module checks itself; VW is asked through the same workspace."""
     X, arm, reward, phi = log(0, 800)
-    with vowpal._workspace("--learning_rate 0.5", 6, 5) as vw:
+    reward -= 40.0
+    with vowpal.workspace("--learning_rate 0.5", 6, 5) as vw:
         for x, a, r in zip(X, arm, reward, strict=True):
-            vw.learn(f"{r:.9g} 1 " + vowpal._namespace("c", x) + vowpal._namespace("a", phi[a]))
-        W = vowpal._extract(vw, 6, 5)
+            vw.learn(f"{r:.9g} 1 " + vowpal.namespace("c", x) + vowpal.namespace("a", phi[a]))
+        W = vowpal.extract(vw, 6, 5)
         other = 3 * np.random.default_rng(1).normal(size=(200, 6))
         asked = np.array([[vowpal.predict(vw, x, row) for row in phi] for x in other])
     assert np.abs(scores(W, other, phi) - asked).max() < 1e-4 * np.abs(asked).max()
@@ -41,9 +42,9 @@ def test_the_compiled_matrix_predicts_what_vowpal_wabbit_predicts() -> None:
 
 def test_a_matrix_that_is_not_vowpal_wabbits_is_refused() -> None:
     X, _, _, phi = log(0, 100)
-    with vowpal._workspace("", 6, 5) as vw:
+    with vowpal.workspace("", 6, 5) as vw:
         vw.learn("1 1 |c 0:1 |a 1:1 ")
-        W = vowpal._extract(vw, 6, 5)
+        W = vowpal.extract(vw, 6, 5)
         W[2, 3] += 0.01
         with pytest.raises(CorruptArtefact, match="off what Vowpal Wabbit predicts"):
             vowpal.check(vw, W, X, phi, np.random.default_rng(0))
@@ -72,11 +73,11 @@ def test_rewards_that_never_vary_are_learned_as_their_level() -> None:
 
 
 def test_lines_are_numbers_only() -> None:
-    assert vowpal._namespace("c", np.array([0.0, -0.5, 0.0, 1e-7])) == "|c 1:-0.5 3:1e-07 "
+    assert vowpal.namespace("c", np.array([0.0, -0.5, 0.0, 1e-7])) == "|c 1:-0.5 3:1e-07 "
 
 
 def test_features_of_one_number_in_two_namespaces_do_not_share_a_weight() -> None:
-    with vowpal._workspace("", 3, 3) as vw:
+    with vowpal.workspace("", 3, 3) as vw:
         for _ in range(200):
             vw.learn("1 1 |c 0:1 |a ")
             vw.learn("-1 1 |c |a 0:1 ")

@@ -19,7 +19,7 @@ import uvicorn
 from nba.live import LiveSource
 from nba.playbook.compile import Playbook, load
 from nba.service import Service
-from nba.stores.artefacts import Artefacts
+from nba.artefacts import Artefacts
 from nba.stores.memory import MemoryStore
 from nba.stores.ports import Clock, Store
 from serving.app import create_app

@@ -20,7 +20,7 @@ from nba import errors
 from nba.errors import CorruptArtefact, NbaError, StoreUnavailable
 from nba.model import Command, Result
 from nba.service import Service
-from nba.stores.artefacts import Artefact, Artefacts, Manifest
+from nba.artefacts import Artefact, Artefacts, Manifest
 from nba.stores.memory import MemoryStore, MemoryTransaction
 from serving.docs import page
 from serving.openapi import document

@@ -10,7 +10,7 @@ import httpx
 
 from nba.policies.artefact import seal
 from nba.policies.served import ConstantPolicy, UniformPolicy
-from nba.stores.artefacts import Artefacts
+from nba.artefacts import Artefacts
 from nba.stores.memory import MemoryStore
 from tests.serving.running import playbook, served, wiring
 

@@ -24,7 +24,7 @@ from training.cases.starbucks import decision_log, load_history, playbook
 from training.policy.log import DecisionLog
 from training.policy.selection import CrossFitted, cross_fit, one_hot
 
-FOLDS, SEED = 5, 0
+FOLDS, ROUNDS, SEED = 5, 3, 0
 CONTACT_COSTS = (0.0, 5.0)
 BEST = "best-single-offer"
 LEARNED = ("learned-greedy", "learned-served")
@@ -69,7 +69,7 @@ def run(data: Path, history: Path, progress: Progress = lambda _: None) -> list[
         def step(text: str, cost: float = cost) -> None:
             progress(f"contacts at {cost:g} USD, {text}")
 
-        crossed = cross_fit(book, charged, folds=FOLDS, seed=SEED, progress=step)
+        crossed = cross_fit(book, charged, folds=FOLDS, rounds=ROUNDS, seed=SEED, progress=step)
         cases.append(value(book, charged, crossed, cost))
     return cases
 

@@ -37,9 +37,9 @@ def retrain(
     from rich.console import Console
 
     from experiments.tracking import Tracker
+    from nba.artefacts import Artefacts as Folder
     from nba.playbook.compile import load
     from nba.policies.learners import LEARNERS
-    from nba.stores.artefacts import Artefacts as Folder
     from nba.stores.open import default_url, open_store
     from training.policy.retrain import Settings
     from training.policy.retrain import retrain as run

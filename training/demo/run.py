@@ -17,7 +17,7 @@ from nba.journey.scores import ScoreModels, unseal_scores
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import unseal
 from nba.policies.policy import Policy
-from nba.stores.artefacts import Artefacts
+from nba.artefacts import Artefacts
 from nba.stores.open import open_store
 from training.apply import apply_history
 from training.demo import truth

@@ -1,7 +1,8 @@
 """The decision log as arrays: what learning and evaluation work on.
 
 Held decisions that were never shown are left out, whatever their arm. Features are those logged at
-decision time; columns and arms are matched by name where the playbook has changed since.
+decision time; columns and arms are matched by name where the playbook has changed since. Draws of an arm
+that it no longer has are left out, and the odds of the others are those given that such an arm was not drawn.
 """
 
 from __future__ import annotations
@@ -98,14 +99,15 @@ class _Reader:
         if not shown:
             return {}
         odds, codes, features = self._arrays(shown)
+        arm = np.array([arms.index[row.arm] for row in shown], dtype=np.int64)
         return {
             "surrogate": np.array([row.surrogate for row in shown], dtype=object),
             "decided_at": np.array([row.decided_at for row in shown]),
             "group": np.array([row.group for row in shown]),
             "features": features,
             "eligible": codes,
-            "arm": np.array([arms.index[row.arm] for row in shown], dtype=np.int64),
-            "propensity": np.array([row.propensity for row in shown]),
+            "arm": arm,
+            "propensity": odds[np.arange(len(arm)), arm],
             "odds": odds,
         }
 
@@ -119,9 +121,12 @@ class _Reader:
             logged = np.frombuffer(row.odds, dtype=np.float64)
             refused = np.frombuffer(row.eligible, dtype=np.int16)
             values = np.frombuffer(row.features, dtype=np.float64)
-            odds[i, arm_to[arm_to >= 0]] = logged[arm_to >= 0]
-            eligible[i, arm_to[arm_to >= 0]] = refused[arm_to >= 0] == 0
-            features[i, feature_to[feature_to >= 0]] = values[feature_to >= 0]
+            kept, known = arm_to >= 0, feature_to >= 0
+            odds[i, arm_to[kept]] = logged[kept]
+            if not kept.all():
+                odds[i] /= odds[i].sum()
+            eligible[i, arm_to[kept]] = refused[kept] == 0
+            features[i, feature_to[known]] = values[known]
         return odds, eligible, features
 
     def _mapping(self, version: str) -> tuple[Ints, Ints]:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.ope import LoggedBatch, diagnostics
+from nba.artefacts import Artefact, Artefacts
 from nba.errors import NotEnoughData
+from nba.live import LiveSource
 from nba.playbook.compile import Playbook
-from nba.policies.artefact import seal, unseal
+from nba.policies.artefact import seal
 from nba.policies.learners import LEARNERS
 from nba.policies.policy import Policy
-from nba.policies.served import fallback
 from nba.record import timestamp
-from nba.stores.artefacts import Artefact, Artefacts
 from nba.stores.ports import Publication, Store
 from training.policy.gate import Verdict, judge
 from training.policy.log import DecisionLog, read_log
@@ -88,6 +88,24 @@ class Retrained:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A candidate and the gate's answer; what is registered.
+
+    Attributes:
+        batch: the log that it was judged on, with its odds out of fold as `target`.
+    """
+
+    playbook: Playbook
+    as_of: float
+    champion: Champion
+    selected: Selected
+    crossed: CrossFitted
+    artefact: Artefact
+    verdict: Verdict
+    batch: LoggedBatch
+
+
 def retrain(
     store: Store,
     artefacts: Artefacts,
@@ -101,29 +119,76 @@ def retrain(
     """Train, judge, register, and publish what the playbook's rule lets through.
 
     Raises:
-        NotEnoughData: fewer mature decisions than any learner can use.
+        NotEnoughData: fewer mature decisions than any learner can use, or none since the champion's.
         StoreUnavailable: the store or MLflow can't be reached; nothing was published.
     """
     progress("reading the decision log")
-    log = read_log(store, playbook, as_of=as_of)
-    log, immature = log.where(log.group != "holdout"), int(np.sum(~log.mature & (log.group != "holdout")))
-    log = log.where(log.mature)
-    treated = log.group == "treatment"
-    if treated.sum() < FEWEST:
-        figures = {"mature": float(treated.sum()), "immature": float(immature), "needed": float(FEWEST)}
-        raise NotEnoughData("too few decisions have mature rewards to learn from", figures)
     champion = serving_champion(store, artefacts, playbook)
-    crossed = cross_fit(
-        playbook,
-        log,
-        folds=settings.folds,
-        seed=settings.seed,
-        learners=settings.learners,
-        trains=treated,
-        progress=progress,
+    log, immature = learnable(store, playbook, as_of, champion)
+    judged = _candidate(playbook, log, champion, as_of, settings, progress)
+    version = artefacts.write(judged.artefact)
+    progress("registering")
+    run_id, registered = _register(tracker, judged)
+    publication = None
+    if judged.verdict.promoted:
+        publication = _publish(store, judged, settings.who)
+        served = f"{publication.specification}@{publication.number}"
+        tracker.promote(playbook.spec.name, registered, {"policy": served})
+    return Retrained(
+        specification=judged.selected.specification,
+        version=version,
+        verdict=judged.verdict,
+        selected=judged.selected,
+        crossed=judged.crossed,
+        mature=len(log),
+        immature=immature,
+        champion=champion.name,
+        publication=publication,
+        run_id=run_id,
     )
+
+
+def serving_champion(store: Store, artefacts: Artefacts, playbook: Playbook) -> Champion:
+    """What a server would serve now: where the published policy is unreadable or doesn't fit the playbook,
+    the last one that does, else the fallback."""
+    source = LiveSource(playbook=playbook, store=store, artefacts=artefacts, alert=lambda event, fields: None)
+    source.refresh(0.0)
+    live = source.current
+    through = float("-inf") if live.trained_through is None else live.trained_through
+    return Champion(policy=live.policy, name=live.policy_name, trained_through=through)
+
+
+def learnable(store: Store, playbook: Playbook, as_of: float, champion: Champion) -> tuple[DecisionLog, int]:
+    """Mature decisions outside the holdout, and how many are not mature yet.
+
+    Raises:
+        NotEnoughData: fewer than any learner can use, or none later than the champion's training.
+    """
+    log = read_log(store, playbook, as_of=as_of)
+    log = log.where(log.group != "holdout")
+    mature = log.where(log.mature)
+    immature, treated = len(log) - len(mature), int(np.sum(mature.group == "treatment"))
+    if treated < FEWEST:
+        figures = {"mature": float(treated), "immature": float(immature), "needed": float(FEWEST)}
+        raise NotEnoughData("too few decisions have mature rewards to learn from", figures)
+    if not (mature.decided_at > champion.trained_through).any():
+        raise NotEnoughData("no decision has matured since the champion was trained", {"decisions": 0.0})
+    return mature, immature
+
+
+def _candidate(
+    playbook: Playbook,
+    log: DecisionLog,
+    champion: Champion,
+    as_of: float,
+    settings: Settings,
+    progress: Callable[[str], None],
+) -> Judged:
+    treated = log.group == "treatment"
+    learning: dict[str, Any] = {"seed": settings.seed, "learners": settings.learners, "progress": progress}
+    crossed = cross_fit(playbook, log, folds=settings.folds, trains=treated, **learning)
     own = log.where(treated)
-    selected = select(playbook, own, seed=settings.seed, learners=settings.learners, progress=progress)
+    selected = select(playbook, own, **learning)
     artefact = seal(
         selected.policy,
         playbook,
@@ -134,50 +199,15 @@ def retrain(
     )
     progress("judging")
     verdict, batch = _judge(playbook, log, crossed, champion, selected.specification)
-    version = artefacts.write(artefact)
-    progress("registering")
-    run_id, registered = _register(tracker, artefact, verdict, batch, selected, crossed, champion, playbook, as_of)
-    publication = None
-    if verdict.promoted:
-        publication = store.publish(
-            kind="policy",
-            version=version,
-            specification=selected.specification,
-            at=as_of,
-            who=settings.who,
-            why=verdict.reason,
-        )
-        served = f"{selected.specification}@{publication.number}"
-        tracker.promote(playbook.spec.name, registered, {"policy": served})
-    return Retrained(
-        specification=selected.specification,
-        version=version,
-        verdict=verdict,
+    return Judged(
+        playbook=playbook,
+        as_of=as_of,
+        champion=champion,
         selected=selected,
         crossed=crossed,
-        mature=len(log),
-        immature=immature,
-        champion=champion.name,
-        publication=publication,
-        run_id=run_id,
-    )
-
-
-def serving_champion(store: Store, artefacts: Artefacts, playbook: Playbook) -> Champion:
-    """The policy that serves, or the fallback where none was ever published.
-
-    Raises:
-        CallOperator: the serving artefact is corrupt or doesn't fit the playbook.
-    """
-    publication = store.serving().get("policy")
-    if publication is None:
-        policy = fallback(playbook)
-        return Champion(policy=policy, name=f"{policy.specification}@0", trained_through=float("-inf"))
-    artefact = artefacts.read(publication.version)
-    return Champion(
-        policy=unseal(artefact, playbook),
-        name=f"{publication.specification}@{publication.number}",
-        trained_through=artefact.manifest.data_to or float("-inf"),
+        artefact=artefact,
+        verdict=verdict,
+        batch=batch,
     )
 
 
@@ -185,11 +215,9 @@ def _judge(
     playbook: Playbook, log: DecisionLog, crossed: CrossFitted, champion: Champion, specification: str
 ) -> tuple[Verdict, LoggedBatch]:
     later = log.decided_at > champion.trained_through
-    if not later.any():
-        raise NotEnoughData("no decision has matured since the champion was trained", {"decisions": 0.0})
     seen = log.where(later)
     champion_odds = champion.policy.choose(seen.features, seen.eligible).odds
-    batches = [
+    challenger, opponent = (
         LoggedBatch(
             reward=seen.reward,
             arm=seen.arm,
@@ -200,46 +228,51 @@ def _judge(
             logging=seen.odds,
         )
         for target in (crossed.served[later], champion_odds)
-    ]
+    )
     refresh = champion.policy.specification == specification
-    return judge(batches[0], batches[1], playbook.spec.promotion, refresh=refresh), batches[0]
+    return judge(challenger, opponent, playbook.spec.promotion, refresh=refresh), challenger
 
 
-def _register(
-    tracker: Tracker,
-    artefact: Artefact,
-    verdict: Verdict,
-    batch: LoggedBatch,
-    selected: Selected,
-    crossed: CrossFitted,
-    champion: Champion,
-    playbook: Playbook,
-    as_of: float,
-) -> tuple[str, str]:
+def _publish(store: Store, judged: Judged, who: str) -> Publication:
+    return store.publish(
+        kind="policy",
+        version=judged.artefact.version,
+        specification=judged.selected.specification,
+        at=judged.as_of,
+        who=who,
+        why=judged.verdict.reason,
+    )
+
+
+def _register(tracker: Tracker, judged: Judged) -> tuple[str, str]:
     """Log the run and register the candidate: the run's id and the registered version."""
-    params = {
-        "specification": selected.specification,
-        "playbook": playbook.version,
-        "as_of": timestamp(as_of),
-        "rows": artefact.manifest.rows,
-        "data_from": timestamp(artefact.manifest.data_from),
-        "data_to": timestamp(artefact.manifest.data_to),
-        "champion": champion.name,
-        "chosen_per_fold": ",".join(crossed.chosen),
-    }
-    tags = {"version": artefact.version, "promoted": str(verdict.promoted).lower(), "rule": verdict.rule}
-    name = f"{selected.specification} {timestamp(as_of)}"
-    with tracker.run(EXPERIMENT, name, params, tags) as run:
+    artefact, verdict, version = judged.artefact, judged.verdict, judged.artefact.version
+    tags = {"version": version, "promoted": str(verdict.promoted).lower(), "rule": verdict.rule}
+    name = f"{judged.selected.specification} {timestamp(judged.as_of)}"
+    overlap = asdict(diagnostics(judged.batch))
+    with tracker.run(EXPERIMENT, name, _parameters(judged), tags) as run:
         run.log_metrics(_figures(verdict))
-        run.log_metrics(
-            {f"overlap.{k}": float(v) for k, v in asdict(diagnostics(batch)).items() if _number(v)}
-        )
-        run.log_table([asdict(c) for c in selected.candidates], "candidates.json")
+        run.log_metrics({f"overlap.{k}": float(v) for k, v in overlap.items() if _number(v)})
+        run.log_table([asdict(c) for c in judged.selected.candidates], "candidates.json")
         run.log_dict(verdict.to_json(), "verdict.json")
         run.log_text(verdict.reason + "\n", "verdict.txt")
         run.log_bytes({"manifest.json": artefact.manifest.to_bytes(), **artefact.files}, "policy")
-    registered = tracker.register(playbook.spec.name, run.run_id, "policy", {"version": artefact.version})
+    registered = tracker.register(judged.playbook.spec.name, run.run_id, "policy", {"version": version})
     return run.run_id, registered
+
+
+def _parameters(judged: Judged) -> dict[str, Any]:
+    manifest = judged.artefact.manifest
+    return {
+        "specification": judged.selected.specification,
+        "playbook": judged.playbook.version,
+        "as_of": timestamp(judged.as_of),
+        "rows": manifest.rows,
+        "data_from": timestamp(manifest.data_from),
+        "data_to": timestamp(manifest.data_to),
+        "champion": judged.champion.name,
+        "chosen_per_fold": ",".join(judged.crossed.chosen),
+    }
 
 
 def _figures(verdict: Verdict) -> dict[str, float]:

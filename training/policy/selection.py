@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Progress = Callable[[str], None]
 CONSTANT = "constant"
+FEWEST_OF_AN_ARM = 20  # decisions below which an arm is no candidate for everybody
 REWARD_MODEL = "boosted"  # predicts rewards for the doubly robust scores, whichever learner is judged
 
 
@@ -77,37 +78,55 @@ def select(
     *,
     seed: int,
     learners: Sequence[str] = tuple(LEARNERS),
+    rounds: int = 1,
     progress: Progress = lambda _: None,
 ) -> Selected:
     """Compare the learners and the best constant on held-out customers, and fit the winner on all.
 
     The winner is the one of the highest doubly robust value when acting greedily; ties go to the first.
 
+    Args:
+        rounds: thirds of the customers that are held out in turn, 1 to 3; more choose better, for more time.
+
     Raises:
         NotEnoughData: too few decisions to hold any out.
     """
-    held_out = customer_folds(log.customer, 3, seed) == 0
-    inner, outer = log.where(~held_out), log.where(held_out)
-    if len(np.unique(inner.arm)) < 2 or len(outer) < 2:
-        raise NotEnoughData("choosing a policy takes decisions on at least two arms", {"decisions": len(log)})
-    batch = training_batch(inner)
-    models: dict[str, RewardModel] = {}
-    for name in dict.fromkeys((REWARD_MODEL, *learners)):
-        progress(f"fitting {name}")
-        models[name] = LEARNERS[name].fit(playbook, batch, seed)
-    q_hat = models[REWARD_MODEL].scores(outer.features)
-    constant = best_constant(log, predicted_value(models[REWARD_MODEL], log))
-    actions = {CONSTANT: ConstantPolicy.of(playbook, constant).choose(outer.features, outer.eligible).best}
-    for name in learners:
-        scores = q_hat if name == REWARD_MODEL else models[name].scores(outer.features)
-        actions[name] = greedy_arms(scores, outer.eligible)
-    candidates = [_valued(name, arms, outer, q_hat) for name, arms in actions.items()]
+    third = customer_folds(log.customer, 3, seed)
+    scores: dict[str, list[Floats]] = {}
+    for turn in range(rounds):
+        inner, outer = log.where(third != turn), log.where(third == turn)
+        for name, values in _held_out(playbook, inner, outer, seed, learners, progress).items():
+            scores.setdefault(name, []).append(values)
+    candidates = [_candidate(name, np.concatenate(values)) for name, values in scores.items()]
     candidates.sort(key=lambda c: -c.value)
     winner = candidates[0].specification
     progress(f"fitting {winner} on everything")
-    return Selected(
-        policy=fit_policy(playbook, log, winner, seed=seed, constant=constant), candidates=tuple(candidates)
-    )
+    policy = fit_policy(playbook, log, winner, seed=seed, constant=best_constant(log))
+    return Selected(policy=policy, candidates=tuple(candidates))
+
+
+def _held_out(
+    playbook: Playbook,
+    inner: DecisionLog,
+    outer: DecisionLog,
+    seed: int,
+    learners: Sequence[str],
+    progress: Progress,
+) -> dict[str, Floats]:
+    """Each candidate fitted on `inner` → the doubly robust score of its greedy arm on each row of `outer`."""
+    if len(np.unique(inner.arm)) < 2 or len(outer) < 2:
+        figures = {"decisions": len(inner) + len(outer)}
+        raise NotEnoughData("choosing a policy takes decisions on at least two arms", figures)
+    batch = training_batch(inner)
+    predicted: dict[str, Floats] = {}
+    for name in dict.fromkeys((REWARD_MODEL, *learners)):
+        progress(f"fitting {name}")
+        predicted[name] = LEARNERS[name].fit(playbook, batch, seed, serves=False).scores(outer.features)
+    constant = ConstantPolicy.of(playbook, best_constant(inner))
+    arms = {CONSTANT: constant.choose(outer.features, outer.eligible).best}
+    arms |= {name: greedy_arms(predicted[name], outer.eligible) for name in learners}
+    scores = doubly_robust(outer, predicted[REWARD_MODEL])
+    return {name: scores[np.arange(len(outer)), chosen] for name, chosen in arms.items()}
 
 
 def fit_policy(
@@ -131,10 +150,15 @@ def one_hot(arm: Ints, k: int) -> Floats:
     return np.eye(k)[arm]
 
 
-def best_constant(log: DecisionLog, scores: Floats) -> int:
-    """The arm of the highest mean doubly robust score (n, k), counted as silence where it is refused."""
-    offered = np.where(log.eligible, scores, scores[:, :1])
-    return int(offered.mean(axis=0).argmax())
+def best_constant(log: DecisionLog) -> int:
+    """The arm of the highest self-normalised value for everybody, silence where it is refused."""
+    values = []
+    for arm in range(log.eligible.shape[1]):
+        taken = np.where(log.eligible[:, arm], arm, 0) == log.arm
+        weight = taken / log.propensity
+        known = np.count_nonzero(taken & (log.arm == arm)) >= FEWEST_OF_AN_ARM
+        values.append(weight @ log.reward / weight.sum() if known else -np.inf)
+    return int(np.argmax(values))
 
 
 def doubly_robust(log: DecisionLog, q_hat: Floats) -> Floats:
@@ -148,13 +172,7 @@ def doubly_robust(log: DecisionLog, q_hat: Floats) -> Floats:
     return scores
 
 
-def predicted_value(model: RewardModel, log: DecisionLog) -> Floats:
-    """Doubly robust scores of a log by a model, in the model's own training data or not."""
-    return doubly_robust(log, model.scores(log.features))
-
-
-def _valued(name: str, arms: Ints, log: DecisionLog, q_hat: Floats) -> Candidate:
-    scores = doubly_robust(log, q_hat)[np.arange(len(log)), arms]
+def _candidate(name: str, scores: Floats) -> Candidate:
     stderr = float(scores.std(ddof=1) / np.sqrt(len(scores)))
     return Candidate(specification=name, value=float(scores.mean()), stderr=stderr)
 
@@ -187,12 +205,14 @@ def cross_fit(
     seed: int,
     learners: Sequence[str] = tuple(LEARNERS),
     trains: NDArray[np.bool_] | None = None,
+    rounds: int = 1,
     progress: Progress = lambda _: None,
 ) -> CrossFitted:
     """Choose and fit on all folds of customers but one, apply to that one, for each fold.
 
     Args:
         trains: (n,) rows that may train; the others are only judged on. All by default.
+        rounds: as in `select`.
     """
     n, k = log.eligible.shape
     parts: dict[str, Floats] = {name: np.zeros((n, k)) for name in ("q_hat", "greedy", "served", "constant")}
@@ -205,7 +225,7 @@ def cross_fit(
         def step(text: str, f: int = f) -> None:
             progress(f"fold {f + 1} of {folds}: {text}")
 
-        applied = _apply(playbook, inside, log.where(rows), seed + f, learners, step)
+        applied = _apply(playbook, inside, log.where(rows), seed + f, learners, rounds, step)
         for name, values in applied.odds.items():
             parts[name][rows] = values
         chosen.append(applied.chosen)
@@ -226,16 +246,17 @@ def _apply(
     outside: DecisionLog,
     seed: int,
     learners: Sequence[str],
+    rounds: int,
     progress: Progress,
 ) -> _Applied:
-    selected = select(playbook, inside, seed=seed, learners=learners, progress=progress)
+    selected = select(playbook, inside, seed=seed, learners=learners, rounds=rounds, progress=progress)
     policy = selected.policy
     if isinstance(policy, ServedPolicy) and selected.specification == REWARD_MODEL:
         model: RewardModel = policy.model
     else:
         progress("fitting the reward model")
-        model = LEARNERS[REWARD_MODEL].fit(playbook, training_batch(inside), seed)
-    constant = best_constant(inside, predicted_value(model, inside))
+        model = LEARNERS[REWARD_MODEL].fit(playbook, training_batch(inside), seed, serves=False)
+    constant = best_constant(inside)
     choice = policy.choose(outside.features, outside.eligible)
     single = ConstantPolicy.of(playbook, constant).choose(outside.features, outside.eligible)
     k = outside.eligible.shape[1]

@@ -13,7 +13,7 @@ from experiments.tracking import Tracker
 from nba.errors import InvalidInput
 from nba.playbook.compile import load
 from nba.playbook.schema import DAY
-from nba.stores.artefacts import Artefacts
+from nba.artefacts import Artefacts
 from training.propensity.dataset import dataset
 from training.propensity.fit import Settings, fit_classifier
 from training.propensity.report import log_fitted

@@ -18,7 +18,7 @@ from nba.features.offline import snapshot
 from nba.features.rows import assemble
 from nba.journey.scores import NEXT_STAGE, ScoreModels, unseal_scores
 from nba.playbook.compile import Playbook, parse
-from nba.stores.artefacts import Artefact, Artefacts
+from nba.artefacts import Artefact, Artefacts
 from tests.training.propensity.conftest import PLAYBOOK, START
 from training.propensity.dataset import Dataset, Grid, dataset, feature_rows
 from training.propensity.fit import Settings

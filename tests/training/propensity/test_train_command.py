@@ -13,7 +13,7 @@ from experiments.tracking import Tracker
 from nba.errors import InvalidInput
 from nba.journey.scores import unseal_scores
 from nba.playbook.compile import load
-from nba.stores.artefacts import Artefacts
+from nba.artefacts import Artefacts
 from tests.training.propensity.conftest import PLAYBOOK
 from training.commands.train import train
 
