@@ -5,7 +5,6 @@ Training asks for an estimator or a booster here; serving keeps the booster's te
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
@@ -26,8 +25,6 @@ def _lightgbm() -> Any:
     Raises:
         MissingLibrary: the OpenMP runtime that it links to is not installed.
     """
-    # OpenMP threads that wait by spinning make training ten times slower where other work shares the cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import lightgbm
     except OSError as error:

@@ -75,7 +75,17 @@ def _attributes(playbook: Playbook) -> Mapping[str, Feature]:
 
 
 def _latest(values: dict[str, list[Any]], name: str, value: Scalar, at: float) -> None:
-    """Last write wins by its own time, so that the order of arrival does not matter; ties: the smaller."""
+    """Last word wins by its own time, whatever the order of arrival; of two at one time the smaller.
+
+    So a refusal wins over a consent, and "not known" over a value.
+    """
     known = values.get(name)
-    if known is None or (at, not value) > (known[1], not known[0]):
+    if known is None or at > known[1] or (at == known[1] and _rank(value) < _rank(known[0])):
         values[name] = [value, at]
+
+
+def _rank(value: Scalar) -> tuple[int, Scalar]:
+    """An order over values of all kinds."""
+    if value is None:
+        return 0, 0.0
+    return (2, value) if isinstance(value, str) else (1, value)

@@ -22,8 +22,11 @@ def init(
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
+        there = directory if directory.exists() and not directory.is_dir() else target
         detail = "is there already and is left as it is; remove it or name another directory"
-        raise InvalidInput.of(str(target), detail) from None
+        raise InvalidInput.of(str(there), detail) from None
+    except (NotADirectoryError, PermissionError) as error:
+        raise InvalidInput.of(str(target), f"can't be written: {error.strerror}") from None
     except OSError as error:
         raise StoreUnavailable(f"{target} can't be written: {error.strerror}") from None
     typer.echo(f"wrote {target}; serve from it with: nba serve --playbook {target}")

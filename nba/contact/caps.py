@@ -51,9 +51,12 @@ class Ledger:
 
     def rows(self, rows: NDArray[np.int64]) -> Ledger:
         """The ledgers of these rows."""
-        parts = (self.at, self.channel, self.purpose, self.action)
-        at, channel, purpose, action = (part[rows] for part in parts)
-        return Ledger(at=at, channel=channel, purpose=purpose, action=action)
+        return Ledger(
+            at=self.at[rows],
+            channel=self.channel[rows],
+            purpose=self.purpose[rows],
+            action=self.action[rows],
+        )
 
 
 PURPOSES = ("marketing", "service", "transactional")
@@ -63,11 +66,12 @@ def breaks_cap(ledger: Ledger, send_at: Floats, cap: Cap, channel: int | None) -
     """(n, t) candidate moments → (n, t) True where a contact there would exceed `cap`. NaN is False."""
     if cap.max == 0:
         return ~np.isnan(send_at)
-    counted = np.isin(ledger.purpose, [PURPOSES.index(p) for p in cap.purposes])
+    # One more entry than purposes: the code -1, of a purpose that no longer exists, counts for nothing.
+    counted = np.array([*(purpose in cap.purposes for purpose in PURPOSES), False])[ledger.purpose]
     if channel is not None:
         counted &= ledger.channel == channel
     if not counted.any():
-        return np.zeros(send_at.shape, dtype=np.bool_)  # a cap of 0 apart, nobody has reached it
+        return np.zeros(send_at.shape, dtype=np.bool_)
     return _most_in_window(np.where(counted, ledger.at, np.nan), send_at, cap.within) + 1 > cap.max
 
 
@@ -81,7 +85,8 @@ def _most_in_window(at: Floats, send_at: Floats, width: float) -> NDArray[np.int
     holds = (at[:, None, :] <= s) & (s < ends[:, None, :])
     from_moment = ((at[:, None, :] >= s) & (at[:, None, :] < s + width)).sum(axis=2)
     fullest: NDArray[np.int64] = np.where(holds, from_contact[:, None, :], 0).max(axis=2, initial=0)
-    return np.maximum(fullest, from_moment)
+    most: NDArray[np.int64] = np.maximum(fullest, from_moment)
+    return most
 
 
 def _code(names: Sequence[str], name: str) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nba.contact.caps import PURPOSES, Ledger, breaks_cap
 from nba.contact.timing import Timetable
 from nba.playbook.compile import Playbook
+from nba.playbook.scalars import Purpose
 from nba.playbook.schema import Cap
 
 Floats = NDArray[np.float64]
@@ -131,17 +132,20 @@ class Gatekeeper:
         return Verdict(codes=codes, send_at=send_at)
 
     def retry_at(self, at: Situation, row: int, verdict: Verdict) -> float | None:
-        """When the first arm becomes eligible if nothing but time passes.
+        """The first moment at which a cap, cooldown, validity or quiet hours lift and an arm is eligible.
 
-        None where an arm is eligible now, or where no rule that refuses lifts with time. Features stay as
-        they are, and so do the customer's contacts.
+        As far as is known now: features and contacts stay as they are. None where an arm is eligible
+        already, or where nothing that refuses lifts with time.
         """
         refused = verdict.codes[row, 1:]
         if not refused.all() or not self._passes[refused].any():
             return None
         now, zone = float(at.now[row]), at.zones[row]
-        turns = [now, *(turn for turn in self._turns(at.ledger, row) if turn > now)]
-        moments = sorted({m for turn in turns for m in self.timetable.reopenings(turn, now, zone)})
+        turns = {now, *(turn for turn in self._turns(at.ledger, row) if turn > now)}
+        turns |= {m for turn in turns if (m := self.timetable.opens(turn, zone)) is not None}
+        moments = sorted(turns - {now})
+        if not moments:
+            return None
         later = self.judge(at.repeated(row, moments)).eligible[:, 1:].any(axis=1)
         return moments[int(later.argmax())] if later.any() else None
 
@@ -172,42 +176,74 @@ class Gatekeeper:
         return needs[self.playbook.arms.channel]
 
     def _refuse(self, codes: Codes, reason: str, where: Bools) -> None:
-        codes[(codes == ELIGIBLE) & where] = self._code[reason]
+        np.copyto(codes, self._code[reason], where=(codes == ELIGIBLE) & where)
 
     def _refuse_by_action(self, codes: Codes, at: Situation, send_at: Floats) -> None:
-        for i, (name, action) in enumerate(self.playbook.spec.actions.items()):
-            arms = slice(*np.searchsorted(self.playbook.arms.action, [i, i + 1]))
-            view, when = codes[:, arms], send_at[:, arms]
-            if action.valid_from is not None:
-                self._refuse(view, f"actions.{name}.valid_from", when < action.valid_from.timestamp())
-            if action.valid_until is not None:
-                self._refuse(view, f"actions.{name}.valid_until", when >= action.valid_until.timestamp())
-            holds = self.playbook.action_rules[i].holds(at.features)
-            self._refuse(view, f"actions.{name}.when", ~holds[:, None])
-            if action.cooldown is not None:
-                cooling = self._cooling(at.ledger, i, when, action.cooldown)
-                self._refuse(view, f"actions.{name}.cooldown", cooling)
+        """By what each action says of itself, in the order of `_ACTION_RULES`."""
+        holds = np.array([rule.holds(at.features) for rule in self.playbook.action_rules]).T
+        action = self.playbook.arms.action
+        refused = (send_at < self._valid[0], send_at >= self._valid[1], ~holds[:, action])
+        for field, where in zip(_ACTION_RULES, (*refused, self._cooling(at.ledger, send_at)), strict=True):
+            np.copyto(codes, self._action_codes[field], where=(codes == ELIGIBLE) & where)
 
-    def _cooling(self, ledger: Ledger, action: int, send_at: Floats, cooldown: float) -> Bools:
-        same = np.where(ledger.action == action, ledger.at, np.nan)
-        gaps = np.abs(send_at[:, :, None] - same[:, None, :])
-        near: Bools = (gaps < cooldown).any(axis=2)
+    @cached_property
+    def _action_codes(self) -> dict[str, Codes]:
+        """Field → (k,) the code by which each arm's action refuses for it; 0 for no contact."""
+        names = self.playbook.spec.actions
+        by_action = {f: [self._code[f"actions.{name}.{f}"] for name in names] for f in _ACTION_RULES}
+        action = self.playbook.arms.action
+        return {f: np.array([*codes, 0], dtype=np.int16)[action] for f, codes in by_action.items()}
+
+    @cached_property
+    def _valid(self) -> tuple[Floats, Floats]:
+        """(k,) each: the moments from which and until which an arm is valid."""
+        actions = self.playbook.spec.actions.values()
+        since = [a.valid_from.timestamp() if a.valid_from else -np.inf for a in actions]
+        until = [a.valid_until.timestamp() if a.valid_until else np.inf for a in actions]
+        action = self.playbook.arms.action
+        return np.array([*since, -np.inf])[action], np.array([*until, np.inf])[action]
+
+    def _cooling(self, ledger: Ledger, send_at: Floats) -> Bools:
+        """(n, k) True where a contact with the same action is nearer than its cooldown."""
+        near = np.zeros(send_at.shape, dtype=np.bool_)
+        for i, action in enumerate(self.playbook.spec.actions.values()):
+            if action.cooldown is not None:
+                arms = slice(*np.searchsorted(self.playbook.arms.action, [i, i + 1]))
+                same = np.where(ledger.action == i, ledger.at, np.nan)
+                gaps = np.abs(send_at[:, arms, None] - same[:, None, :])
+                near[:, arms] = (gaps < action.cooldown).any(axis=2)
         return near
 
     def _refuse_by_stop(self, codes: Codes, at: Situation) -> None:
-        for stop, rule in zip(self.playbook.spec.contact.stops, self.playbook.stop_rules, strict=True):
-            concerned = np.isin(self._purpose, [PURPOSES.index(p) for p in stop.purposes])
-            stopped = rule.may_hold(at.features)
-            self._refuse(codes, f"contact.stops.{stop.name}", stopped[:, None] & concerned)
+        stops = zip(self.playbook.spec.contact.stops, self.playbook.stop_rules, strict=True)
+        for (stop, rule), concerned in zip(stops, self._stopped, strict=True):
+            where = rule.may_hold(at.features)[:, None] & concerned
+            self._refuse(codes, f"contact.stops.{stop.name}", where)
+
+    @cached_property
+    def _stopped(self) -> tuple[Bools, ...]:
+        """(k,) a stop: the arms that it concerns."""
+        return tuple(self._of(stop.purposes) for stop in self.playbook.spec.contact.stops)
 
     def _refuse_by_cap(self, codes: Codes, at: Situation, moments: Floats) -> None:
-        for i, cap in enumerate(self.playbook.spec.contact.caps):
-            channel = self._cap_channel(cap)
-            concerned: Bools = np.isin(self._purpose, [PURPOSES.index(p) for p in cap.purposes])
-            if channel is not None:
-                concerned = np.logical_and(concerned, self.playbook.arms.channel == channel)
-            over = breaks_cap(at.ledger, moments, cap, channel)[:, self.playbook.arms.timing]
-            self._refuse(codes, f"contact.caps[{i}]", over & concerned)
+        arms = self.playbook.arms
+        for i, (cap, concerned) in enumerate(zip(self.playbook.spec.contact.caps, self._capped, strict=True)):
+            over = breaks_cap(at.ledger, moments, cap, self._cap_channel(cap))
+            if over.any():
+                self._refuse(codes, f"contact.caps[{i}]", over[:, arms.timing] & concerned)
+
+    @cached_property
+    def _capped(self) -> tuple[Bools, ...]:
+        """(k,) a cap: the arms that it concerns."""
+        caps, channel = self.playbook.spec.contact.caps, self.playbook.arms.channel
+        return tuple(
+            self._of(cap.purposes) & (np.True_ if cap.channel is None else channel == self._cap_channel(cap))
+            for cap in caps
+        )
+
+    def _of(self, purposes: Sequence[Purpose]) -> Bools:
+        """(k,) True for the arms of these purposes."""
+        return np.isin(self._purpose, [PURPOSES.index(purpose) for purpose in purposes])
 
     def _cap_channel(self, cap: Cap) -> int | None:
         return None if cap.channel is None else self.playbook.arms.channels.index(cap.channel)

@@ -16,29 +16,34 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.playbook.hours import DAY_SECONDS, Interval, hours_of
+from nba.playbook.hours import DAY_SECONDS, Interval, hours_of, open_hours
 from nba.playbook.schema import PlaybookSpec
 
 Floats = NDArray[np.float64]
 Intervals = tuple[Interval, ...]
-# Between a closing time and the next there are at most two days, three where a zone skipped a whole one.
-_MOST_CHANGES = 8
-_LOOK_BACK = 3 * DAY_SECONDS
+_MOST_CHANGES = 8  # of a zone's offset within a few days; Morocco has had two a month
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """Per timing of the playbook the local intervals [from, to), in seconds of the day, and whether it is
-    a part of the day, which waits for its hours; `now` does not."""
+    """The playbook's timings.
+
+    Attributes:
+        hours: of each timing the local intervals [from, to) in which it sends, in seconds of the day.
+        waits: of each timing whether it waits for its hours, as a part of the day does; `now` does not.
+        open: the day without its quiet hours.
+    """
 
     hours: tuple[Intervals, ...]
     waits: tuple[bool, ...]
+    open: Intervals
 
     @classmethod
     def of(cls, spec: PlaybookSpec) -> Timetable:
         timings = tuple(spec.timings.values())
         hours = tuple(hours_of(timing, spec) for timing in timings)
-        return cls(hours=hours, waits=tuple(timing.start is not None for timing in timings))
+        waits = tuple(timing.start is not None for timing in timings)
+        return cls(hours=hours, waits=waits, open=open_hours(spec))
 
     def send_at(self, now: Floats, zones: Sequence[str]) -> Floats:
         """(n,) epoch seconds and time zone names → (n, timings) epoch seconds; NaN where none fits.
@@ -59,17 +64,9 @@ class Timetable:
             for fit, waits in zip(fits, self.waits, strict=True)
         ]
 
-    def reopenings(self, moment: float, now: float, zone_name: str) -> list[float]:
-        """When a timing begins to mean `moment` or later, where that is after `now`.
-
-        `now` means it from the first open moment on; a part of the day from its last close before it.
-        """
-        zone = zone_of(zone_name)
-        found: set[float | None] = set()
-        for hours, waits in zip(self.hours, self.waits, strict=True):
-            opens = first_within(hours, moment, zone)
-            found.add(_last_close(hours, moment, zone) if waits and opens != moment else opens)
-        return sorted(at for at in found if at is not None and at > now)
+    def opens(self, moment: float, zone_name: str) -> float | None:
+        """The first moment from `moment` on outside the quiet hours."""
+        return first_within(self.open, moment, zone_of(zone_name))
 
 
 def first_within(hours: Intervals, moment: float, zone: ZoneInfo) -> float | None:
@@ -91,25 +88,6 @@ def first_within(hours: Intervals, moment: float, zone: ZoneInfo) -> float | Non
             return float(opens)
         at = float(_change(whole, opens, zone))
     return None
-
-
-def _last_close(hours: Intervals, moment: float, zone: ZoneInfo) -> float | None:
-    """The last moment up to `moment` at which `hours` end; None where there was none in three days."""
-    closed = _closed(hours)
-    close, at = None, first_within(hours, moment - _LOOK_BACK, zone)
-    while at is not None and at < moment:
-        end = first_within(closed, at, zone)
-        if end is None or end > moment:
-            return close
-        close, at = end, first_within(hours, end, zone)
-    return close
-
-
-@lru_cache(maxsize=1024)
-def _closed(hours: Intervals) -> Intervals:
-    """The rest of the day."""
-    edges = [0, *(edge for interval in sorted(hours) for edge in interval), DAY_SECONDS]
-    return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if low < high)
 
 
 def _clock(moment: int, zone: ZoneInfo) -> tuple[int, float]:

@@ -18,6 +18,7 @@ from nba.playbook.declaration import Feature, FeatureSchema
 from nba.playbook.rules import Rule
 
 Floats = NDArray[np.float64]
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 def assemble(
@@ -68,11 +69,12 @@ def code(feature: Feature, value: object) -> float:
     """One value as the number its column holds; NaN for what is missing or of the wrong kind."""
     if feature.kind == "category":
         known = isinstance(value, str) and value in feature.categories
-        return float(feature.categories.index(value)) if known and isinstance(value, str) else np.nan
+        return float(feature.categories.index(str(value))) if known else np.nan
     if feature.kind == "boolean":
         return float(value) if isinstance(value, bool) else np.nan
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and isinstance(value, int | float) else np.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return np.nan
+    return float(value) if -_LARGEST <= value <= _LARGEST else np.nan
 
 
 def _columns(schema: FeatureSchema, group: str) -> list[tuple[int, Feature]]:

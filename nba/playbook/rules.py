@@ -1,30 +1,30 @@
 """Rule expressions: `churn > 0.3 and stage in ["purchase"]`, parsed once, then array code.
 
 Parsed with Python's `ast` against a whitelist and type-checked against the feature schema, so a rule
-that loads can't fail on a request. Three-valued: what is not known is neither true nor false, and
-`not` leaves it so. `known(age)` asks whether a feature is known at all.
+that loads can't fail on a request. Numbers, booleans and categories don't mix. Three-valued: what is not
+known is neither true nor false, and `not` leaves it so. `known(age)` asks whether a feature is known.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nba.playbook import truth
 from nba.playbook.declaration import Feature, FeatureSchema
+from nba.playbook.truth import BooleanCode, Bools, Floats, NumberCode
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-# What a boolean expression is, row by row: (surely true, surely false); neither is unknown.
-Truth = tuple[Bools, Bools]
-BooleanCode = Callable[[Floats], Truth]
-NumberCode = Callable[[Floats], Floats]
+Type = Literal["number", "boolean", "category"]
 
 _CONSTANTS = {"true": True, "false": False}
+_DEEPEST = 50  # levels of nesting: code is as deep as the expression, and must never run out of stack
+_LARGEST = float(np.finfo(np.float64).max)
 _COMPARE: dict[type[ast.cmpop], Callable[[Floats, Floats], Bools]] = {
     ast.Lt: np.less,
     ast.LtE: np.less_equal,
@@ -69,10 +69,9 @@ class Rule:
 def rule_names(text: str) -> set[str]:
     """The names an expression uses; empty where it doesn't parse (compiling then says why)."""
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
+    except RuleError:
         return set()
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def compile_rule(text: str, schema: FeatureSchema, without: frozenset[str] = frozenset()) -> Rule:
@@ -81,15 +80,29 @@ def compile_rule(text: str, schema: FeatureSchema, without: frozenset[str] = fro
     Raises:
         RuleError: the text is no expression, names an unknown feature, or mixes types.
     """
+    return Rule(text=text, code=_Compiler(schema, without).boolean(_parse(text)))
+
+
+def _parse(text: str) -> ast.expr:
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise RuleError(f"{text!r} is not an expression: {error}") from None
-    compiler = _Compiler(schema, without)
-    try:
-        return Rule(text=text, code=compiler.boolean(tree.body))
-    except RecursionError:
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            body = ast.parse(text.strip(), mode="eval").body
+    except (RecursionError, MemoryError):
         raise RuleError("the expression is nested too deeply") from None
+    except (SyntaxError, ValueError) as error:
+        # ValueError has it of null bytes and of integers with thousands of digits.
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise RuleError(f"{_short(text)} is not an expression: {reason[:80]}") from None
+    level: list[ast.AST] = [body]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return body
+    raise RuleError("the expression is nested too deeply")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
 class _Compiler:
@@ -101,54 +114,75 @@ class _Compiler:
         match node:
             case ast.BoolOp(op=op, values=values):
                 parts = [self.boolean(value) for value in values]
-                return _all(parts) if isinstance(op, ast.And) else _any(parts)
+                return truth.every(parts) if isinstance(op, ast.And) else truth.some(parts)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return _not(self.boolean(operand))
+                return truth.negated(self.boolean(operand))
             case ast.Compare():
                 return self._comparison(node)
             case ast.Constant(value=bool(value)):
-                return _constant(value)
-            case ast.Name(id=name) if name in _CONSTANTS and name not in self._schema.index:
-                return _constant(_CONSTANTS[name])
+                return truth.always(value)
+            case ast.Name(id=name) if name in _CONSTANTS:
+                return truth.always(_CONSTANTS[name])
             case ast.Name():
                 feature = self._feature(node)
                 if feature.kind == "boolean":
-                    return _truthy(self._schema.index[feature.name])
+                    return truth.truthy(self._schema.index[feature.name])
                 raise RuleError(f"{feature.name} is a {feature.kind}: compare it with something")
             case ast.Call(func=ast.Name(id="known"), args=[ast.Name() as name], keywords=[]):
-                return _known(self._schema.index[self._feature(name).name])
-        raise RuleError(f"{ast.unparse(node)!r} is not true or false; use comparisons, and, or, not, in")
+                return truth.is_known(self._schema.index[self._feature(name).name])
+        raise RuleError(f"{_written(node)} is not true or false; use comparisons, and, or, not, in")
 
     def _comparison(self, node: ast.Compare) -> BooleanCode:
         terms = [node.left, *node.comparators]
         parts = [
             self._pair(left, op, right) for left, op, right in zip(terms, node.ops, terms[1:], strict=False)
         ]
-        return parts[0] if len(parts) == 1 else _all(parts)
+        return parts[0] if len(parts) == 1 else truth.every(parts)
 
     def _pair(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> BooleanCode:
         if isinstance(op, ast.In | ast.NotIn):
             code = self._membership(left, right)
-            return _not(code) if isinstance(op, ast.NotIn) else code
+            return truth.negated(code) if isinstance(op, ast.NotIn) else code
+        types = {self._type(left), self._type(right)}
+        if "category" in types:
+            return self._same_category(left, op, right)
+        if types == {"boolean"} and isinstance(op, ast.Eq | ast.NotEq):
+            equal = truth.same(self.boolean(left), self.boolean(right))
+            return truth.negated(equal) if isinstance(op, ast.NotEq) else equal
+        if "boolean" in types:
+            culprit = left if self._type(left) == "boolean" else right
+            raise RuleError(f"{_written(culprit)} is true or false: compare it with == or != to the like")
         if type(op) not in _COMPARE:
-            raise RuleError(f"{ast.unparse(left)!r} is compared by an operator that rules don't have")
-        for one, other in ((left, right), (right, left)):
-            if isinstance(one, ast.Name) and self._kind(one) == "category":
-                if not isinstance(op, ast.Eq | ast.NotEq):
-                    raise RuleError(f"{one.id} is a category: use == , != or in")
-                code = self._membership(one, ast.List(elts=[other]))
-                return _not(code) if isinstance(op, ast.NotEq) else code
-        return _compare(_COMPARE[type(op)], self.number(left), self.number(right))
+            raise RuleError(f"{_written(left)} is compared by an operator that rules don't have")
+        return truth.compared(_COMPARE[type(op)], self.number(left), self.number(right))
+
+    def _same_category(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> BooleanCode:
+        one, other = (left, right) if self._type(left) == "category" else (right, left)
+        if not isinstance(op, ast.Eq | ast.NotEq):
+            raise RuleError(f"{_written(one)} is a category: use == , != or in")
+        equal = self._membership(one, ast.List(elts=[other]))
+        return truth.negated(equal) if isinstance(op, ast.NotEq) else equal
+
+    def _type(self, node: ast.expr) -> Type:
+        """What a term would be; whether it is that, is found when it is compiled."""
+        match node:
+            case ast.BoolOp() | ast.Compare() | ast.Call() | ast.UnaryOp(op=ast.Not()):
+                return "boolean"
+            case ast.Constant(value=bool()):
+                return "boolean"
+            case ast.Name(id=name):
+                return "boolean" if name in _CONSTANTS else self._feature(node).kind
+        return "number"
 
     def _membership(self, left: ast.expr, right: ast.expr) -> BooleanCode:
         if not isinstance(left, ast.Name) or not isinstance(right, ast.List | ast.Tuple):
             raise RuleError('in takes a feature and a list, such as stage in ["purchase"]')
         feature = self._feature(left)
         codes = [self._member(feature, element) for element in right.elts]
-        return _is_in(self._schema.index[feature.name], np.array(codes, dtype=np.float64))
+        return truth.is_in(self._schema.index[feature.name], np.array(codes, dtype=np.float64))
 
     def _member(self, feature: Feature, element: ast.expr) -> float:
-        value = element.value if isinstance(element, ast.Constant) else None
+        value = _constant_of(element)
         if feature.kind == "category":
             if not isinstance(value, str):
                 raise RuleError(f"{feature.name} is a category: compare it with a quoted name")
@@ -156,34 +190,25 @@ class _Compiler:
                 hint = nearest(value, feature.categories)
                 raise RuleError(f"{feature.name} is never {value!r}{hint}")
             return float(feature.categories.index(value))
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise RuleError(f"{feature.name} is a {feature.kind}: compare it with numbers")
+        wanted = bool if feature.kind == "boolean" else float
+        if type(value) is not wanted:
+            raise RuleError(f"{feature.name} is a {feature.kind}: compare it with {feature.kind}s")
         return float(value)
 
     def number(self, node: ast.expr) -> NumberCode:
         match node:
-            case ast.Constant(value=bool(value)):
-                return _number(float(value))
-            case ast.Constant(value=int(value) | float(value)):
-                if not np.isfinite(float(value)):
-                    raise RuleError("numbers in rules are finite")
-                return _number(float(value))
-            case ast.Name(id=name) if name in _CONSTANTS and name not in self._schema.index:
-                return _number(float(_CONSTANTS[name]))
-            case ast.Name():
+            case ast.Constant() if type(value := _constant_of(node)) is float:
+                return truth.number(value)
+            case ast.Name(id=name) if name not in _CONSTANTS:
                 feature = self._feature(node)
-                if feature.kind == "category":
-                    raise RuleError(f"{feature.name} is a category, not a number")
-                return _column(self._schema.index[feature.name])
+                if feature.kind != "number":
+                    raise RuleError(f"{feature.name} is a {feature.kind}, not a number")
+                return truth.column(self._schema.index[feature.name])
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return _arithmetic(np.subtract, _number(0.0), self.number(operand))
+                return truth.combined(np.subtract, truth.number(0.0), self.number(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return _arithmetic(_ARITHMETIC[type(op)], self.number(left), self.number(right))
-        raise RuleError(f"{ast.unparse(node)!r} is not a number")
-
-    def _kind(self, node: ast.Name) -> str | None:
-        known = node.id in self._schema.index or node.id not in _CONSTANTS
-        return self._feature(node).kind if known else None
+                return truth.combined(_ARITHMETIC[type(op)], self.number(left), self.number(right))
+        raise RuleError(f"{_written(node)} is not a number")
 
     def _feature(self, node: ast.Name) -> Feature:
         position = self._schema.index.get(node.id)
@@ -195,97 +220,31 @@ class _Compiler:
         return feature
 
 
+def _constant_of(node: ast.expr) -> bool | float | str | None:
+    """A constant's value, numbers as float; None for what is no constant. Raises RuleError for infinity."""
+    match node:
+        case ast.Constant(value=bool(value) | str(value)):
+            return value
+        case ast.Constant(value=int(value) | float(value)):
+            if abs(value) > _LARGEST:
+                raise RuleError(f"{_written(node)} is too large: numbers in rules are finite")
+            return float(value)
+        case ast.Name(id=name):
+            return _CONSTANTS.get(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            positive = _constant_of(operand)
+            return -positive if type(positive) is float else None
+    return None
+
+
+def _written(node: ast.expr) -> str:
+    try:
+        return _short(ast.unparse(node))
+    except ValueError:  # an integer of more digits than Python prints
+        return "a number"
+
+
 def nearest(name: str, names: tuple[str, ...] | list[str]) -> str:
     """`; did you mean 'email'?`, or nothing where no name is near."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _all(parts: list[BooleanCode]) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        truths = [part(X) for part in parts]
-        return np.all([t for t, _ in truths], axis=0), np.any([f for _, f in truths], axis=0)
-
-    return code
-
-
-def _any(parts: list[BooleanCode]) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        truths = [part(X) for part in parts]
-        return np.any([t for t, _ in truths], axis=0), np.all([f for _, f in truths], axis=0)
-
-    return code
-
-
-def _not(part: BooleanCode) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        true, false = part(X)
-        return false, true
-
-    return code
-
-
-def _constant(value: bool) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        true = np.full(len(X), value)
-        return true, ~true
-
-    return code
-
-
-def _truthy(column: int) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        values = X[:, column]
-        return values == 1.0, values == 0.0
-
-    return code
-
-
-def _known(column: int) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        missing = np.isnan(X[:, column])
-        return ~missing, missing
-
-    return code
-
-
-def _is_in(column: int, codes: Floats) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        values = X[:, column]
-        true: Bools = np.isin(values, codes)
-        return true, ~true & ~np.isnan(values)
-
-    return code
-
-
-def _compare(op: Callable[[Floats, Floats], Bools], left: NumberCode, right: NumberCode) -> BooleanCode:
-    def code(X: Floats) -> Truth:
-        a, b = left(X), right(X)
-        unknown = np.isnan(a) | np.isnan(b)
-        true: Bools = op(a, b)
-        return true & ~unknown, ~true & ~unknown
-
-    return code
-
-
-def _number(value: float) -> NumberCode:
-    def code(X: Floats) -> Floats:
-        return np.full(len(X), value)
-
-    return code
-
-
-def _column(column: int) -> NumberCode:
-    def code(X: Floats) -> Floats:
-        return X[:, column]
-
-    return code
-
-
-def _arithmetic(op: Callable[[Floats, Floats], Floats], left: NumberCode, right: NumberCode) -> NumberCode:
-    def code(X: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            value = op(left(X), right(X))
-        return np.where(np.isfinite(value), value, np.nan)
-
-    return code

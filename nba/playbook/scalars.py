@@ -86,8 +86,15 @@ def _matching(pattern: str, words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] >= value[1]:
+        raise ValueError("must be [lowest, highest], lowest below highest")
+    return value
+
+
 Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST)]
 Cost = Annotated[float, Field(strict=True, ge=0, le=MOST)]
+Range = Annotated[tuple[Number, Number], AfterValidator(_ordered)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
 Seconds = Annotated[float, BeforeValidator(_duration)]
 TimeOfDay = Annotated[int, BeforeValidator(_clock)]
@@ -101,9 +108,9 @@ FeatureName = Annotated[
 ]
 Names = Annotated[list[Name], Field(min_length=1), AfterValidator(_once)]
 FeatureNames = Annotated[list[FeatureName], Field(min_length=1), AfterValidator(_once)]
-Rule = Annotated[str, BeforeValidator(_rule), Field(min_length=1, max_length=2_000)]
+Rule = Annotated[str, Field(min_length=1, max_length=2_000), BeforeValidator(_rule)]
 Purpose = Literal["marketing", "service", "transactional"]
 Purposes = Annotated[list[Purpose], Field(min_length=1), AfterValidator(_once)]
 Category = Annotated[str, Field(min_length=1, max_length=128)]
 Categories = Annotated[list[Category], Field(min_length=1, max_length=200), AfterValidator(_once)]
-Kind = Annotated[Literal["number", "boolean"] | Categories, BeforeValidator(_kind)]
+Kind = Annotated[Categories | Literal["number", "boolean"], BeforeValidator(_kind)]

@@ -23,6 +23,7 @@ from nba.playbook.scalars import (
     Number,
     Purpose,
     Purposes,
+    Range,
     Rule,
     Seconds,
     TimeOfDay,
@@ -50,13 +51,7 @@ class Objectives(Section):
 
     window: Seconds
     outcomes: dict[FeatureName, Outcome] = Field(min_length=1)
-    clip: tuple[Number, Number] | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Objectives:
-        if self.clip is not None and self.clip[0] >= self.clip[1]:
-            raise ValueError("clip is [lowest, highest], and lowest must be below highest")
-        return self
+    clip: Range | None = None
 
 
 class Stage(Section):

@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from nba.errors import InvalidInput, NotEnoughData
 from nba.playbook.arms import ArmTable
@@ -204,7 +205,7 @@ class RidgeFit:
         mean = sums.gram[:, 0, 1 : 1 + d].sum(0) / sums.weight.sum()
         z = design(np.tile(mean, (len(arms), 1)), np.arange(len(arms)), arms)
         ridge = np.diag(sums._penalty(self.shrinkage.action, self.shrinkage.level))
-        solved = {b: np.linalg.inv(sums.gram[b] + ridge) for b in np.unique(arms.action + 1)}
+        solved = {b: _inverse(sums.gram[b] + ridge) for b in np.unique(arms.action + 1)}
         return self.sigma * np.array(
             [np.sqrt(z[i] @ solved[b] @ z[i]) for i, b in enumerate(arms.action + 1)]
         )
@@ -241,21 +242,20 @@ class _Node:
     """What a node of the tree says to the one above: its data and its children's, and how it is held."""
 
     inverse: Floats
-    gram: Floats
     moment: Floats
     penalty: Floats
 
     @classmethod
     def of(cls, gram: Floats, moment: Floats, penalty: Floats) -> _Node:
-        return cls(np.linalg.inv(gram + np.diag(penalty)).astype(np.float64), gram, moment, penalty)
+        return cls(_inverse(gram + np.diag(penalty)), moment, penalty)
 
     @classmethod
     def above(cls, children: list[_Node], penalty: Floats) -> _Node:
         """A node without data of its own."""
         gram, moment = np.zeros((len(penalty), len(penalty))), np.zeros(len(penalty))
         for child in children:
-            told = child.penalty[:, None] * (child.inverse @ child.gram)
-            gram += (told + told.T) / 2
+            # Λ (A + Λ)⁻¹ A, which is Λ − Λ (A + Λ)⁻¹ Λ.
+            gram += np.diag(child.penalty) - np.outer(child.penalty, child.penalty) * child.inverse
             moment += child.penalty * (child.inverse @ child.moment)
         return cls.of(gram, moment, penalty)
 
@@ -263,6 +263,16 @@ class _Node:
         """(q,) the coefficients, its parent's being `prior`."""
         solved: Floats = self.inverse @ (self.moment + self.penalty * prior)
         return solved
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """Of a symmetric positive definite matrix, by Cholesky; of one that is barely so, by LU."""
+    factor, failed = dpotrf(matrix, lower=1)
+    if failed:
+        return np.linalg.inv(matrix).astype(np.float64)
+    half, _ = dpotri(factor, lower=1)
+    inverse: Floats = np.tril(half) + np.tril(half, -1).T
+    return inverse
 
 
 def design(encoded: Floats, arm: Ints, arms: ArmTable) -> Floats:

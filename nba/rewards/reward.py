@@ -28,10 +28,13 @@ class Rewards:
 
 
 def worth(objectives: Objectives) -> pl.Expr:
-    """The worth of a touchpoint row with columns `type` and `value`; 0 for types that are no objective."""
-    total = pl.lit(0.0)
+    """The worth of a touchpoint row with columns `type` and `value`; 0 for types that are no objective.
+
+    A touchpoint without a value has the value 0.
+    """
+    total, amount = pl.lit(0.0), pl.col("value").fill_null(0.0)
     for name, outcome in objectives.outcomes.items():
-        value = pl.col("value") if outcome.value == "amount" else pl.lit(float(outcome.value))
+        value = amount if outcome.value == "amount" else pl.lit(float(outcome.value))
         total = pl.when(pl.col("type") == name).then(value * outcome.weight).otherwise(total)
     return total
 
@@ -59,7 +62,10 @@ def rewards(
     )
     running = (
         known.select("customer", pl.col("occurred_at").alias("moment"), worth(objectives).alias("worth"))
-        .sort("customer", "moment")
+        # One row a moment, added up in a fixed order: what happens at one time is earned at one time.
+        .sort("customer", "moment", "worth")
+        .group_by("customer", "moment", maintain_order=True)
+        .agg(pl.col("worth").sum())
         .with_columns(pl.col("worth").cum_sum().over("customer").alias("earned"))
         .select("customer", "moment", "earned")
         .sort("moment")

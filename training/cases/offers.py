@@ -21,8 +21,9 @@ from experiments.ab import difference as effect_of
 from experiments.ope import Estimate, LoggedBatch, difference, estimate
 from nba.playbook.compile import Playbook
 from training.cases.starbucks import decision_log, load_history, playbook
+from training.policy.crossing import CrossFitted, cross_fit
 from training.policy.log import DecisionLog
-from training.policy.selection import CrossFitted, cross_fit, one_hot
+from training.policy.selection import one_hot
 
 FOLDS, ROUNDS, SEED = 5, 3, 0
 CONTACT_COSTS = (0.0, 5.0)

@@ -17,11 +17,11 @@ def demo(
         Path | None, typer.Option(help="A folder of the Starbucks offers: the offline part on real data.")
     ] = None,
     directory: Annotated[Path, typer.Option(help="Where to work; made anew.")] = Path("demo"),
-    customers: Annotated[int, typer.Option(min=20, help="Who live through the API.")] = 5_000,
-    pilot: Annotated[int, typer.Option(min=2, help="Weeks in which chance decides.")] = 5,
-    weeks: Annotated[int, typer.Option(min=1, help="Weeks that each policy then lives.")] = 3,
+    customers: Annotated[int, typer.Option(min=20, help="Who live through the API.")] = 10_000,
+    pilot: Annotated[int, typer.Option(min=1, help="Weeks in which chance decides.")] = 3,
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks that each policy then serves.")] = 2,
     judges: Annotated[int, typer.Option(min=20, help="Other customers, for the true values.")] = 5_000,
-    history: Annotated[int, typer.Option(min=30, help="Days on record before the start.")] = 150,
+    history: Annotated[int, typer.Option(min=30, help="Days on record before the start.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Of the world.")] = 1,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
 ) -> None:

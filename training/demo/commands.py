@@ -41,14 +41,14 @@ def run(folder: Folder, step: str, *arguments: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(folder: Folder, step: str, playbook: Path) -> Iterator[tuple[str, int]]:
+def serving(folder: Folder) -> Iterator[tuple[str, int]]:
     """A server on a free port, on the request clock: its host and port. It is ended with the block.
 
     Raises:
         CallOperator: it did not come up; the detail has the end of its log.
     """
-    log = folder.path / f"{step}.log"
-    options = ("--clock", "request", "--port", "0", "--playbook", str(playbook))
+    log = folder.path / "serve.log"
+    options = ("--clock", "request", "--port", "0")
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*NBA, "serve", *options], cwd=folder.path, env=_environment(folder), stdout=out, stderr=out

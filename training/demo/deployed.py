@@ -151,15 +151,6 @@ def as_served(policy: Policy) -> Choose:
     return lambda features, eligible, moment: policy.choose(features, eligible).odds
 
 
-def greedily(policy: Policy) -> Choose:
-    """Always the arm that the policy thinks best."""
-
-    def choose(features: Floats, eligible: Bools, moment: Moment) -> Floats:
-        return np.asarray(np.eye(eligible.shape[1])[policy.choose(features, eligible).best])
-
-    return choose
-
-
 def _contacts(ground: Ground, arm: Ints, at: float) -> Touchpoints:
     table, rows = ground.playbook.arms, np.flatnonzero(arm > 0)
     return Touchpoints.of(

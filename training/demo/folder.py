@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from experiments.simulate import PLAYBOOK
 from nba.errors import InvalidInput
@@ -35,31 +34,23 @@ class Folder:
         path.mkdir(parents=True)
         (path / MARK).touch()
         folder = cls(path=path.resolve())
-        folder.playbook.write_text(PLAYBOOK.read_text(encoding="utf-8"), encoding="utf-8")
-        folder.pilot.write_text(_without_incumbent(PLAYBOOK), encoding="utf-8")
+        folder.playbook.write_text(without_incumbent(PLAYBOOK.read_text("utf-8")), encoding="utf-8")
         return folder
 
     @property
     def playbook(self) -> Path:
-        return self.path / "playbook.yaml"
+        """The world's playbook without the incumbent's rules, so that chance decides to begin with.
 
-    @property
-    def pilot(self) -> Path:
-        """The playbook of the pilot: without the incumbent's rules, so that chance decides.
-
-        A fixed rule says next to nothing about arms that it never picks, so the demo begins as a careful
-        company would: with weeks in which every eligible arm is tried at known odds.
+        A fixed rule says next to nothing about arms that it never picks, so the demo starts as a careful
+        company would: with weeks in which every eligible arm is tried at known odds. What the rules would
+        have earned, the world knows.
         """
-        return self.path / "pilot.yaml"
+        return self.path / "playbook.yaml"
 
     @property
     def record(self) -> Path:
         """What the company has on record, as `nba ingest` is given it."""
         return self.path / "record.parquet"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "history"
 
     @property
     def artefacts(self) -> Path:
@@ -83,7 +74,6 @@ class Folder:
         return load(self.playbook)
 
 
-def _without_incumbent(path: Path) -> str:
-    book = yaml.safe_load(path.read_text(encoding="utf-8"))
-    del book["incumbent"]
-    return yaml.safe_dump(book, sort_keys=False)
+def without_incumbent(playbook: str) -> str:
+    """A playbook's text without its section `incumbent`, all else as written."""
+    return re.sub(r"^incumbent:.*\n(?:[ #-].*\n)*", "", playbook, flags=re.MULTILINE)

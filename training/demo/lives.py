@@ -1,7 +1,7 @@
 """Simulated customers who live through the API: decide → respond → outcomes, day by day.
 
-Each customer is decided for once a week, a seventh of them a day; what they then do, of themselves or
-because they were contacted, is reported at the times at which it happened.
+Each customer is decided for once a week, on Mondays, so that a reward is mature when the next decision is
+due. What they do all week, of themselves or because they were contacted, is reported at its own time.
 """
 
 from __future__ import annotations
@@ -53,38 +53,37 @@ class Lives:
         Raises:
             CallOperator: the server refused something.
         """
+        everybody = np.arange(self._world.customers)
         for _ in range(days):
-            due = np.flatnonzero(np.arange(self._world.customers) % WEEK == self.day % WEEK)
-            arm, sent = self._decide(client, due, advance)
-            everybody = np.arange(self._world.customers)
+            arm, sent = np.full(len(everybody), NO_CONTACT), None
+            if self.day % WEEK == 0:
+                arm, sent = self._decide(client, advance)
             self._state, response = self._world.respond(
                 self._state, everybody, self.day, arm, self._seed, sent
             )
             self._report(client, response.touchpoints())
-            self.decisions += len(due)
             self.reward += float(response.reward().sum())
             self.day += 1
 
-    def _decide(self, client: Client, due: Ints, advance: Callable[[int], object]) -> tuple[Ints, Floats]:
-        """(n,) the arm of each customer today, and when it is sent."""
+    def _decide(self, client: Client, advance: Callable[[int], object]) -> tuple[Ints, Floats]:
+        """(n,) the arm of each customer today, and when it is sent; NaN for no contact."""
         at = iso(day_start(self.day))
         bodies = [
             orjson.dumps(
                 {
-                    "customer_id": self._ids[i],
-                    "decision_id": f"d{self.day}.{i}",
-                    "context": self._contexts[i],
+                    "customer_id": customer,
+                    "decision_id": f"{customer}.{self.day}",
+                    "context": context,
                     "at": at,
                 }
             )
-            for i in due.tolist()
+            for customer, context in zip(self._ids, self._contexts, strict=True)
         ]
         answers = [orjson.loads(answer) for answer in client.post_all("/v1/decisions", bodies, advance)]
-        arm = np.full(self._world.customers, NO_CONTACT)
-        sent = np.full(self._world.customers, day_start(self.day))
-        arm[due] = [self._arms[a["action"], a["channel"], a["timing"]] for a in answers]
-        sent[due] = [epoch(a["send_at"]) if a["send_at"] else day_start(self.day) for a in answers]
-        return arm, sent
+        self.decisions += len(answers)
+        arm = [self._arms[answer["action"], answer["channel"], answer["timing"]] for answer in answers]
+        sent = [epoch(answer["send_at"]) if answer["send_at"] else np.nan for answer in answers]
+        return np.array(arm), np.array(sent)
 
     def _report(self, client: Client, touchpoints: pl.DataFrame) -> None:
         """Each touchpoint once: as an outcome where it is an objective, else as an event."""

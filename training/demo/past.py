@@ -38,7 +38,7 @@ def attributes(world: World) -> list[dict[str, object]]:
     return world.profiles().drop("customer_id").to_dicts()
 
 
-def contexts(world: World) -> list[dict[str, object]]:
+def contexts(world: World) -> list[dict[str, str]]:
     """What a request for each customer brings along."""
     return world.contexts().drop("customer_id").to_dicts()
 

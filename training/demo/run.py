@@ -11,15 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.simulate import World, day_start, history
+from experiments.simulate import PLAYBOOK, World, day_start, history
+from nba.artefacts import Artefacts
 from nba.errors import CallOperator
 from nba.journey.scores import ScoreModels, unseal_scores
-from nba.playbook.compile import Playbook
+from nba.playbook.compile import Playbook, load
 from nba.policies.artefact import unseal
 from nba.policies.policy import Policy
-from nba.artefacts import Artefacts
 from nba.stores.open import open_store
-from training.apply import apply_history
 from training.demo import truth
 from training.demo.client import Client
 from training.demo.commands import run as nba
@@ -40,17 +39,20 @@ class Size:
     Attributes:
         customers: who live through the API; each is decided for once a week.
         history: days on record before the start.
-        pilot: weeks in which chance decides. weeks: that each policy then lives, before the next.
+        pilot: weeks in which chance decides. weeks: that each policy then serves, before the next.
         judges: other customers, on whom true values are measured over `truth` weeks.
+        folds, learners: what `nba retrain` is told; two folds and two learners, for the sake of time.
         seed: of the world. The draws of the server's policies are its store's own.
     """
 
-    customers: int = 5_000
-    history: int = 150
-    pilot: int = 5
-    weeks: int = 3
+    customers: int = 10_000
+    history: int = 120
+    pilot: int = 3
+    weeks: int = 2
     judges: int = 5_000
     truth: int = 8
+    folds: int = 2
+    learners: tuple[str, ...] = ("ridge", "boosted")
     seed: int = 1
 
 
@@ -103,40 +105,26 @@ def _prepare(folder: Folder, size: Size, tell: Telling) -> tuple[Lives, dict[str
         tell.say(f"{found['accepted']:,} rows of history")
     with tell.step("nba train"):
         trained = nba(folder, "train", "train", *now)
-    book = folder.load()
-    _bring(folder, book, trained["version"])
-    return Lives(world, recorded.state, tuple(book.spec.objectives.outcomes), size.seed), trained
-
-
-def _bring(folder: Folder, playbook: Playbook, scores: str) -> None:
-    """The history into the store, and the scores into service, where that has not happened yet."""
-    with closing(open_store(folder.store)) as store:
-        apply_history(store, playbook, folder.history)
-        if "scores" not in store.serving():
-            store.publish(
-                kind="scores",
-                version=scores,
-                specification="lightgbm",
-                at=day_start(0),
-                who="nba demo",
-                why="trained on the history",
-            )
+    outcomes = tuple(folder.load().spec.objectives.outcomes)
+    return Lives(world, recorded.state, outcomes, size.seed), trained
 
 
 def _serve(folder: Folder, lives: Lives, size: Size, tell: Telling) -> list[dict[str, Any]]:
     """Pilot, first policy, retrained policy, each lived through the API. The retrainings' JSON."""
-    with serving(folder, "pilot", folder.pilot) as (host, port):
-        tell.say(f"nba serve on http://{host}:{port}, on the request clock; chance decides in the pilot")
+    retrained: list[dict[str, Any]] = []
+    with serving(folder) as (host, port):
+        tell.say(
+            f"nba serve on http://{host}:{port}, on the request clock; nothing trained, so chance decides"
+        )
         _live(lives, host, port, size.pilot, "pilot", size, tell)
-    retrained = [_retrain(folder, lives, 0, tell)]
-    with serving(folder, "serve", folder.playbook) as (host, port):
-        for round_, name in enumerate(NAMES):
-            if round_ > 0:
-                retrained.append(_retrain(folder, lives, round_, tell))
-            published = retrained[-1]["published"]
-            if published:
-                _wait(host, port, published["number"])
-            _live(lives, host, port, size.weeks, name if published else retrained[-1]["champion"], size, tell)
+        for name in NAMES:
+            found = _retrain(folder, lives, len(retrained) + 1, size, tell)
+            if found["published"]:
+                _wait(host, port, found["published"]["number"])
+            retrained.append(found)
+            _live(
+                lives, host, port, size.weeks, name if found["published"] else found["champion"], size, tell
+            )
     return retrained
 
 
@@ -153,9 +141,11 @@ def _live(lives: Lives, host: str, port: int, weeks: int, who: str, size: Size, 
     )
 
 
-def _retrain(folder: Folder, lives: Lives, round_: int, tell: Telling) -> dict[str, Any]:
-    with tell.step(f"nba retrain --as-of {_at(lives.day)}"):
-        found = nba(folder, f"retrain-{round_ + 1}", "retrain", "--as-of", _at(lives.day))
+def _retrain(folder: Folder, lives: Lives, number: int, size: Size, tell: Telling) -> dict[str, Any]:
+    options = ["--as-of", _at(lives.day), "--folds", str(size.folds)]
+    options += [option for learner in size.learners for option in ("--learner", learner)]
+    with tell.step(f"nba retrain {' '.join(options)}"):
+        found = nba(folder, f"retrain-{number}", "retrain", *options)
     tell.retrained(found)
     return found
 
@@ -180,7 +170,7 @@ def _truth(
     book = folder.load()
     with tell.step("true values, on other customers", total=truth.steps(len(retrained))) as advance:
         judges = truth.Judges.of(
-            book,
+            load(PLAYBOOK),
             _scores(folder, book),
             customers=size.judges,
             days=size.history,

@@ -32,14 +32,22 @@ class Telling:
     def step(self, title: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
         """A step; what it yields is told of progress, out of `total`."""
         began = time.monotonic()
+        if not self._console.is_terminal:
+            self._console.print(f"[dim]… {escape(title)}[/]", soft_wrap=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         spinning = columns[:2]
         with Progress(
-            *(columns if total else spinning), TimeElapsedColumn(), console=self._console, transient=True
+            *(columns if total else spinning),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
         ) as progress:
             task = progress.add_task(escape(title), total=total)
             yield lambda count: progress.advance(task, count)
-        self._console.print(f"[green]✓[/] {escape(title)} [dim]{time.monotonic() - began:.1f} s[/]")
+        self._console.print(
+            f"[green]✓[/] {escape(title)} [dim]{time.monotonic() - began:.1f} s[/]", soft_wrap=True
+        )
 
     def say(self, text: str, style: str | None = None) -> None:
         self._console.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=True)
@@ -58,6 +66,8 @@ class Telling:
     def end(self, result: Mapping[str, Any]) -> None:
         """The table, the A/B result, the models' figures, and how to look further."""
         self._console.print(_policies(result["policies"], result["currency"], result["truth_weeks"]))
+        for row in result["policies"]:
+            self.say(f"{row['name']}: {row['note']}", "dim")
         self.say(
             f"True values on {result['judged_customers']:,} other customers of the same world; "
             "regret closed is a policy's gain over uniform as a share of the oracle's."
@@ -77,22 +87,21 @@ class Telling:
 
 
 def _policies(rows: Sequence[Mapping[str, Any]], currency: str, weeks: int) -> Table:
-    table = Table(title=f"True value per customer, {currency}")
-    table.add_column("policy")
-    for head in (f"{weeks} weeks deployed", "regret closed", "one step", "regret closed", "contacts"):
-        table.add_column(head, justify="right")
+    table = Table(title=f"True value per customer, {currency}, with 95 % intervals")
+    table.add_column("policy", no_wrap=True)
+    for head in (f"{weeks} weeks\ndeployed", "regret\nclosed", "\none step", "regret\nclosed"):
+        table.add_column(head, justify="right", no_wrap=True)
     for row in rows:
-        step = row["one_step"]
+        deployed, step = row, row["one_step"]
         table.add_row(
-            f"{row['name']}\n[dim]{escape(row['note'])}[/]" if row["note"] else row["name"],
-            f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+            row["name"],
+            f"{deployed['value']:.2f} ± {(deployed['high'] - deployed['low']) / 2:.2f}",
             _share(row["regret_closed"]),
-            f"{step['value']:.3f} ({step['low']:.3f} to {step['high']:.3f})",
+            f"{step['value']:.2f} ± {(step['high'] - step['low']) / 2:.2f}",
             _share(row["one_step_regret_closed"]),
-            f"{100 * row['contacts']:.0f} %",
         )
     return table
 
 
 def _share(closed: Mapping[str, float]) -> str:
-    return f"{100 * closed['share']:.0f} % ({100 * closed['low']:.0f} to {100 * closed['high']:.0f})"
+    return f"{100 * closed['share']:.0f} % ± {50 * (closed['high'] - closed['low']):.0f}"

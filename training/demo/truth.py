@@ -33,11 +33,11 @@ from nba.playbook.compile import Playbook
 from nba.policies.explore import Tree
 from nba.policies.policy import Policy
 from nba.policies.served import ConstantPolicy, IncumbentPolicy, UniformPolicy
-from training.demo.deployed import Bools, Choose, Deployed, Floats, Ground, as_served, greedily
+from training.demo.deployed import Bools, Choose, Deployed, Floats, Ground, as_served
 from training.demo.past import past
 
 UNIFORM, SINGLE, INCUMBENT, ORACLE = "uniform", "best single arm", "incumbent rule", "oracle"
-_CONTENDERS = 5  # single arms that are worth deploying, by their one-step values
+_CONTENDERS = 4  # single arms that are worth deploying, by their one-step values
 _LEVEL = 0.95
 
 
@@ -140,10 +140,6 @@ def table(
         (UNIFORM, as_served(UniformPolicy.of(playbook)), "every eligible action, channel and timing alike"),
         (INCUMBENT, as_served(replace(IncumbentPolicy.of(playbook), floor=0.0)), "the playbook's rules"),
         *((name, as_served(policy), note) for name, policy, note in learned),
-        *(
-            (f"{name}, greedy", greedily(policy), "the same without exploration")
-            for name, policy, _ in learned
-        ),
         (ORACLE, oracle(judges.ground), "knows the hidden state"),
     ]:
         rows.append(judges.worth(name, choose, note))
@@ -154,7 +150,7 @@ def table(
 
 def steps(learned: int) -> int:
     """How often `table` calls `advance`."""
-    return 3 + 2 * learned + _CONTENDERS + 1
+    return 3 + learned + _CONTENDERS + 1
 
 
 def best_single_arm(judges: Judges, advance: Callable[[int], object]) -> Worth:

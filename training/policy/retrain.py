@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.ope import LoggedBatch, diagnostics
-from nba.artefacts import Artefact, Artefacts
+from experiments.ope import LoggedBatch
+from nba.artefacts import Artefacts
 from nba.errors import NotEnoughData
 from nba.live import LiveSource
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import seal
 from nba.policies.learners import LEARNERS
-from nba.policies.policy import Policy
 from nba.record import timestamp
 from nba.stores.ports import Publication, Store
+from training.policy.crossing import Chosen, cross_choose
 from training.policy.gate import Verdict, judge
 from training.policy.log import DecisionLog, read_log
-from training.policy.selection import CrossFitted, Selected, cross_fit, select
+from training.policy.register import Champion, Judged, register
+from training.policy.selection import best_constant, fit_policy
 
 if TYPE_CHECKING:
     from experiments.tracking import Tracker
 
-EXPERIMENT = "policy"
 FEWEST = 200  # mature decisions below which no learner is tried
 
 
@@ -41,15 +41,6 @@ class Settings:
     seed: int = 0
     learners: tuple[str, ...] = tuple(LEARNERS)
     who: str = "nba retrain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Champion:
-    """What serves now, and the moment up to which it was trained; a fallback was never trained."""
-
-    policy: Policy
-    name: str
-    trained_through: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +56,7 @@ class Retrained:
     specification: str
     version: str
     verdict: Verdict
-    selected: Selected
-    crossed: CrossFitted
+    chosen: Chosen
     mature: int
     immature: int
     champion: str
@@ -78,32 +68,14 @@ class Retrained:
             "specification": self.specification,
             "version": self.version,
             "verdict": self.verdict.to_json(),
-            "candidates": [asdict(candidate) for candidate in self.selected.candidates],
-            "chosen_per_fold": list(self.crossed.chosen),
+            "candidates": [asdict(candidate) for candidate in self.chosen.candidates],
+            "chosen_per_fold": list(self.chosen.crossed.chosen),
             "mature_decisions": self.mature,
             "immature_decisions": self.immature,
             "champion": self.champion,
             "published": asdict(self.publication) if self.publication else None,
             "run_id": self.run_id,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A candidate and the gate's answer; what is registered.
-
-    Attributes:
-        batch: the log that it was judged on, with its odds out of fold as `target`.
-    """
-
-    playbook: Playbook
-    as_of: float
-    champion: Champion
-    selected: Selected
-    crossed: CrossFitted
-    artefact: Artefact
-    verdict: Verdict
-    batch: LoggedBatch
 
 
 def retrain(
@@ -128,18 +100,17 @@ def retrain(
     judged = _candidate(playbook, log, champion, as_of, settings, progress)
     version = artefacts.write(judged.artefact)
     progress("registering")
-    run_id, registered = _register(tracker, judged)
+    run_id, registered = register(tracker, judged)
     publication = None
     if judged.verdict.promoted:
         publication = _publish(store, judged, settings.who)
         served = f"{publication.specification}@{publication.number}"
         tracker.promote(playbook.spec.name, registered, {"policy": served})
     return Retrained(
-        specification=judged.selected.specification,
+        specification=judged.chosen.specification,
         version=version,
         verdict=judged.verdict,
-        selected=judged.selected,
-        crossed=judged.crossed,
+        chosen=judged.chosen,
         mature=len(log),
         immature=immature,
         champion=champion.name,
@@ -185,12 +156,19 @@ def _candidate(
     progress: Callable[[str], None],
 ) -> Judged:
     treated = log.group == "treatment"
-    learning: dict[str, Any] = {"seed": settings.seed, "learners": settings.learners, "progress": progress}
-    crossed = cross_fit(playbook, log, folds=settings.folds, trains=treated, **learning)
+    chosen = cross_choose(
+        playbook,
+        log,
+        folds=settings.folds,
+        seed=settings.seed,
+        learners=settings.learners,
+        trains=treated,
+        progress=progress,
+    )
     own = log.where(treated)
-    selected = select(playbook, own, **learning)
+    progress(f"fitting {chosen.specification} on everything")
     artefact = seal(
-        selected.policy,
+        fit_policy(playbook, own, chosen.specification, seed=settings.seed, constant=best_constant(own)),
         playbook,
         data_from=float(own.decided_at[0]),
         data_to=float(own.decided_at[-1]),
@@ -198,13 +176,12 @@ def _candidate(
         parameters={"as_of": timestamp(as_of), "seed": settings.seed, "folds": settings.folds},
     )
     progress("judging")
-    verdict, batch = _judge(playbook, log, crossed, champion, selected.specification)
+    verdict, batch = _judge(playbook, log, chosen, champion)
     return Judged(
         playbook=playbook,
         as_of=as_of,
         champion=champion,
-        selected=selected,
-        crossed=crossed,
+        chosen=chosen,
         artefact=artefact,
         verdict=verdict,
         batch=batch,
@@ -212,7 +189,7 @@ def _candidate(
 
 
 def _judge(
-    playbook: Playbook, log: DecisionLog, crossed: CrossFitted, champion: Champion, specification: str
+    playbook: Playbook, log: DecisionLog, chosen: Chosen, champion: Champion
 ) -> tuple[Verdict, LoggedBatch]:
     later = log.decided_at > champion.trained_through
     seen = log.where(later)
@@ -223,13 +200,13 @@ def _judge(
             arm=seen.arm,
             propensity=seen.propensity,
             target=target,
-            q_hat=crossed.q_hat[later],
+            q_hat=chosen.crossed.q_hat[later],
             customer=seen.customer,
             logging=seen.odds,
         )
-        for target in (crossed.served[later], champion_odds)
+        for target in (chosen.crossed.served[later], champion_odds)
     )
-    refresh = champion.policy.specification == specification
+    refresh = champion.policy.specification == chosen.specification
     return judge(challenger, opponent, playbook.spec.promotion, refresh=refresh), challenger
 
 
@@ -237,55 +214,8 @@ def _publish(store: Store, judged: Judged, who: str) -> Publication:
     return store.publish(
         kind="policy",
         version=judged.artefact.version,
-        specification=judged.selected.specification,
+        specification=judged.chosen.specification,
         at=judged.as_of,
         who=who,
         why=judged.verdict.reason,
     )
-
-
-def _register(tracker: Tracker, judged: Judged) -> tuple[str, str]:
-    """Log the run and register the candidate: the run's id and the registered version."""
-    artefact, verdict, version = judged.artefact, judged.verdict, judged.artefact.version
-    tags = {"version": version, "promoted": str(verdict.promoted).lower(), "rule": verdict.rule}
-    name = f"{judged.selected.specification} {timestamp(judged.as_of)}"
-    overlap = asdict(diagnostics(judged.batch))
-    with tracker.run(EXPERIMENT, name, _parameters(judged), tags) as run:
-        run.log_metrics(_figures(verdict))
-        run.log_metrics({f"overlap.{k}": float(v) for k, v in overlap.items() if _number(v)})
-        run.log_table([asdict(c) for c in judged.selected.candidates], "candidates.json")
-        run.log_dict(verdict.to_json(), "verdict.json")
-        run.log_text(verdict.reason + "\n", "verdict.txt")
-        run.log_bytes({"manifest.json": artefact.manifest.to_bytes(), **artefact.files}, "policy")
-    registered = tracker.register(judged.playbook.spec.name, run.run_id, "policy", {"version": version})
-    return run.run_id, registered
-
-
-def _parameters(judged: Judged) -> dict[str, Any]:
-    manifest = judged.artefact.manifest
-    return {
-        "specification": judged.selected.specification,
-        "playbook": judged.playbook.version,
-        "as_of": timestamp(judged.as_of),
-        "rows": manifest.rows,
-        "data_from": timestamp(manifest.data_from),
-        "data_to": timestamp(manifest.data_to),
-        "champion": judged.champion.name,
-        "chosen_per_fold": ",".join(judged.crossed.chosen),
-    }
-
-
-def _figures(verdict: Verdict) -> dict[str, float]:
-    figures = {"promoted": float(verdict.promoted), "decisions": float(verdict.decisions)}
-    for who in ("challenger", "champion"):
-        for name, e in getattr(verdict, who).items():
-            figures |= {f"{who}.{name}.{f}": float(getattr(e, f)) for f in ("value", "low", "high")}
-            figures[f"{who}.{name}.effective_n"] = float(e.effective_n)
-    if verdict.difference is not None:
-        d = verdict.difference
-        figures |= {f"difference.{f}": float(getattr(d, f)) for f in ("value", "low", "high", "stderr")}
-    return figures
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(value))

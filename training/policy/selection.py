@@ -16,7 +16,7 @@ from nba.errors import NotEnoughData
 from nba.playbook.compile import Playbook
 from nba.policies.batch import TrainingBatch
 from nba.policies.learners import LEARNERS
-from nba.policies.policy import Policy, RewardModel
+from nba.policies.policy import Policy
 from nba.policies.served import ConstantPolicy, ServedPolicy
 from training.policy.log import DecisionLog
 
@@ -97,7 +97,7 @@ def select(
         inner, outer = log.where(third != turn), log.where(third == turn)
         for name, values in _held_out(playbook, inner, outer, seed, learners, progress).items():
             scores.setdefault(name, []).append(values)
-    candidates = [_candidate(name, np.concatenate(values)) for name, values in scores.items()]
+    candidates = [candidate(name, np.concatenate(values)) for name, values in scores.items()]
     candidates.sort(key=lambda c: -c.value)
     winner = candidates[0].specification
     progress(f"fitting {winner} on everything")
@@ -172,98 +172,7 @@ def doubly_robust(log: DecisionLog, q_hat: Floats) -> Floats:
     return scores
 
 
-def _candidate(name: str, scores: Floats) -> Candidate:
+def candidate(name: str, scores: Floats) -> Candidate:
+    """A specification by the (n,) scores of what it would have done."""
     stderr = float(scores.std(ddof=1) / np.sqrt(len(scores)))
     return Candidate(specification=name, value=float(scores.mean()), stderr=stderr)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossFitted:
-    """Out-of-fold predictions and policies for every row of a log.
-
-    Attributes:
-        q_hat: (n, k) rewards predicted by a model of the other folds.
-        greedy, served, constant: (n, k) odds of the policy chosen on the other folds: its best arm, as it
-            would serve, and the best constant.
-        chosen: the specification chosen in each fold.
-        constants: the best constant arm of each fold.
-    """
-
-    q_hat: Floats
-    greedy: Floats
-    served: Floats
-    constant: Floats
-    chosen: tuple[str, ...]
-    constants: tuple[int, ...]
-
-
-def cross_fit(
-    playbook: Playbook,
-    log: DecisionLog,
-    *,
-    folds: int,
-    seed: int,
-    learners: Sequence[str] = tuple(LEARNERS),
-    trains: NDArray[np.bool_] | None = None,
-    rounds: int = 1,
-    progress: Progress = lambda _: None,
-) -> CrossFitted:
-    """Choose and fit on all folds of customers but one, apply to that one, for each fold.
-
-    Args:
-        trains: (n,) rows that may train; the others are only judged on. All by default.
-        rounds: as in `select`.
-    """
-    n, k = log.eligible.shape
-    parts: dict[str, Floats] = {name: np.zeros((n, k)) for name in ("q_hat", "greedy", "served", "constant")}
-    chosen, constants = [], []
-    fold = customer_folds(log.customer, folds, seed)
-    for f in range(folds):
-        rows = fold == f
-        inside = log.where(~rows if trains is None else ~rows & trains)
-
-        def step(text: str, f: int = f) -> None:
-            progress(f"fold {f + 1} of {folds}: {text}")
-
-        applied = _apply(playbook, inside, log.where(rows), seed + f, learners, rounds, step)
-        for name, values in applied.odds.items():
-            parts[name][rows] = values
-        chosen.append(applied.chosen)
-        constants.append(applied.constant)
-    return CrossFitted(**parts, chosen=tuple(chosen), constants=tuple(constants))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Applied:
-    odds: dict[str, Floats]
-    chosen: str
-    constant: int
-
-
-def _apply(
-    playbook: Playbook,
-    inside: DecisionLog,
-    outside: DecisionLog,
-    seed: int,
-    learners: Sequence[str],
-    rounds: int,
-    progress: Progress,
-) -> _Applied:
-    selected = select(playbook, inside, seed=seed, learners=learners, rounds=rounds, progress=progress)
-    policy = selected.policy
-    if isinstance(policy, ServedPolicy) and selected.specification == REWARD_MODEL:
-        model: RewardModel = policy.model
-    else:
-        progress("fitting the reward model")
-        model = LEARNERS[REWARD_MODEL].fit(playbook, training_batch(inside), seed, serves=False)
-    constant = best_constant(inside)
-    choice = policy.choose(outside.features, outside.eligible)
-    single = ConstantPolicy.of(playbook, constant).choose(outside.features, outside.eligible)
-    k = outside.eligible.shape[1]
-    odds = {
-        "q_hat": model.scores(outside.features),
-        "served": choice.odds,
-        "greedy": one_hot(choice.best, k),
-        "constant": one_hot(single.best, k),
-    }
-    return _Applied(odds=odds, chosen=selected.specification, constant=constant)

@@ -17,7 +17,7 @@ def show(result: Retrained, console: Console) -> None:
         f"judged on {verdict.decisions:,} later than the training of {result.champion}"
     )
     candidates = Table("candidate", "value held out", "± standard error", title="Chosen by DR value")
-    for c in result.selected.candidates:
+    for c in result.chosen.candidates:
         candidates.add_row(c.specification, f"{c.value:.3f}", f"{c.stderr:.3f}")
     console.print(candidates)
     estimates = Table("estimator", f"challenger {result.specification}", f"champion {result.champion}")

@@ -1,0 +1,24 @@
+"""For all tests: where the real data lies, and what a skip means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import nba
+
+ROOT = Path(nba.__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data sets: `NBA_DATA_DIR`, by default ../shared/data."""
+    folder = Path(os.environ.get("NBA_DATA_DIR", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        reason = f"there is no real data in {folder}; set NBA_DATA_DIR"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder

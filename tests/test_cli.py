@@ -1,0 +1,142 @@
+"""The command line: what it prints where, and the exit codes a script branches by."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nba import cli, errors
+from nba.cli import build, main
+from nba.errors import FieldError, InvalidInput, InvalidPlaybook, NbaError
+
+
+def nba(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    code = "from nba.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False)
+
+
+def all_errors(root: type[NbaError] = NbaError) -> list[type[NbaError]]:
+    return [root, *(below for child in root.__subclasses__() for below in all_errors(child))]
+
+
+def test_every_error_exits_with_the_code_of_what_to_do_next() -> None:
+    """2 correct it, 3 try again, 4 call somebody: by where an error stands in the tree."""
+    codes = {errors.Correctable: 2, errors.Retryable: 3, errors.CallOperator: 4}
+    for kind in all_errors():
+        error = kind.__new__(kind)
+        expected = next((code for branch, code in codes.items() if issubclass(kind, branch)), 2)
+        assert cli._exit_code(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "lines"),
+    [
+        (
+            InvalidPlaybook(
+                [
+                    FieldError(field="a", detail="is wrong", line=3),
+                    FieldError(field="b", detail="is missing"),
+                ],
+                source="playbook.yaml",
+            ),
+            2,
+            ["nba: playbook.yaml: line 3: a: is wrong", "nba: playbook.yaml: b: is gone"],
+        ),
+        (InvalidInput.of("since", "is no moment"), 2, ["nba: since: is no moment"]),
+        (
+            errors.NotEnoughData("too few", {"n": 3, "needed": 10}),
+            2,
+            ["nba: too few (n 3, needed 10)"],
+        ),
+        (errors.StoreUnavailable("the disk is full"), 3, ["nba: the disk is full"]),
+        (errors.CorruptArtefact("not its hash"), 4, ["nba: not its hash"]),
+    ],
+)
+def test_what_went_wrong_is_told_on_stderr_line_by_line_without_a_traceback(
+    error: NbaError,
+    code: int,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = build()
+
+    def fail() -> None:
+        raise error
+
+    app.command("fail")(fail)
+    monkeypatch.setattr(cli, "build", lambda: app)
+    monkeypatch.setattr(sys, "argv", ["nba", "fail"])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == code
+    told = capsys.readouterr()
+    assert told.err.splitlines() == lines
+    assert told.out == ""
+
+
+def test_an_error_that_is_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    app.command("fail")(fail)
+    monkeypatch.setattr(cli, "build", lambda: app)
+    monkeypatch.setattr(sys, "argv", ["nba", "fail"])
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_a_wrong_call_exits_2_and_help_exits_0(tmp_path: Path) -> None:
+    wrong = nba("init", "--no-such-option", directory=tmp_path)
+    assert wrong.returncode == 2
+    assert "--no-such-option" in wrong.stderr
+    assert nba("no-such-command", directory=tmp_path).returncode == 2
+    helped = nba("--help", directory=tmp_path)
+    assert helped.returncode == 0
+    assert "init" in helped.stdout
+
+
+def test_every_command_explains_itself() -> None:
+    runner, app = CliRunner(), build()
+    names = [[command.name or ""] for command in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        names += [[group.name or "", c.name or ""] for c in group.typer_instance.registered_commands]
+    assert ["init"] in names
+    for name in names:
+        told = runner.invoke(app, [*name, "--help"])
+        assert told.exit_code == 0, told.output
+        assert len(told.output.splitlines()) > 4
+
+
+def test_init_writes_a_playbook_once_and_never_over_another(tmp_path: Path) -> None:
+    first = nba("init", "shop", directory=tmp_path)
+    assert first.returncode == 0
+    assert "nba serve" in first.stdout
+    path = tmp_path / "shop" / "playbook.yaml"
+    path.write_text(path.read_text() + "# mine\n")
+    again = nba("init", "shop", directory=tmp_path)
+    assert again.returncode == 2
+    assert "is there already and is left as it is" in again.stderr
+    assert path.read_text().endswith("# mine\n")
+
+
+def test_init_without_a_directory_writes_here(tmp_path: Path) -> None:
+    assert nba("init", directory=tmp_path).returncode == 0
+    assert (tmp_path / "playbook.yaml").exists()
+
+
+@pytest.mark.parametrize("where", ["file", "file/below"])
+def test_init_where_a_file_stands_says_so(where: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    told = nba("init", where, directory=tmp_path)
+    assert told.returncode == 2
+    assert "file" in told.stderr
+    assert (tmp_path / "file").read_text() == "mine"

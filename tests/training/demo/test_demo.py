@@ -1,0 +1,33 @@
+"""The whole demo in miniature, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from training.demo.commands import NBA
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_demo_goes_from_history_to_a_table_of_true_values(tmp_path: Path) -> None:
+    report, size = tmp_path / "demo.json", ["--customers", "300", "--pilot", "2", "--weeks", "1"]
+    command = [*NBA, "demo", "--json", str(report), *size, "--judges", "100", "--history", "90"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(report.read_text(encoding="utf-8"))
+    assert (result["decisions"], result["retrains"]) == (1_200, 2)
+    values = {policy["name"]: policy for policy in result["policies"]}
+    told = {"uniform", "best single arm", "incumbent rule", "first policy", "retrained policy", "oracle"}
+    assert told <= set(values)
+    assert all(policy["low"] < policy["value"] < policy["high"] for policy in values.values())
+    assert values["oracle"]["one_step"]["value"] == max(p["one_step"]["value"] for p in values.values())
+    assert all(name in done.stdout for name in told)
+    assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path / 'demo' / 'mlflow.db'}" in done.stdout
+    groups = result["experiment"]["groups"]
+    assert sum(group["decisions"] for group in groups.values()) == 600  # since the pilot ended
+    assert groups["holdout"]["contacts"] == 0
+    assert "propensity_purchase" in result["models"]

@@ -1,0 +1,99 @@
+"""The gate: what may replace what, and what was missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from experiments.ope import LoggedBatch
+from nba.playbook.schema import Promotion
+from training.policy.gate import judge
+
+RULE = Promotion(level=0.95, margin=0.1, decisions=100)
+
+
+def logged(n: int, gain: float, seed: int = 0) -> tuple[LoggedBatch, LoggedBatch]:
+    """A coin decides between two arms; arm 1 earns `gain` more. The challenger takes it, the champion not."""
+    rng = np.random.default_rng(seed)
+    arm = rng.integers(0, 2, n)
+    reward = 2.0 + gain * arm + rng.normal(size=n)
+
+    def taking(target: int) -> LoggedBatch:
+        return LoggedBatch(
+            reward=reward,
+            arm=arm,
+            propensity=np.full(n, 0.5),
+            target=np.eye(2)[np.full(n, target)],
+            q_hat=np.tile([2.0, 2.0], (n, 1)),
+            customer=np.arange(n),
+            logging=np.full((n, 2), 0.5),
+        )
+
+    return taking(1), taking(0)
+
+
+def test_a_better_new_policy_is_promoted() -> None:
+    verdict = judge(*logged(2_000, 0.5), RULE, refresh=False)
+    assert verdict.promoted
+    assert (verdict.rule, verdict.threshold, verdict.still_needed) == ("new", 0.0, None)
+    assert verdict.difference is not None
+    assert verdict.difference.low < 0.5 < verdict.difference.high
+    assert set(verdict.challenger) == set(verdict.champion) == {"ips", "snips", "dr"}
+    assert "must be better" in verdict.reason
+
+
+def test_an_equal_policy_is_let_through_as_a_refresh_and_not_as_a_new_one() -> None:
+    batches = logged(20_000, 0.0)
+    refresh, new = (judge(*batches, RULE, refresh=refresh) for refresh in (True, False))
+    assert refresh.promoted
+    assert refresh.threshold == pytest.approx(-0.1 * 2.0, rel=0.05)
+    assert not new.promoted
+    assert "is not above" in new.reason
+
+
+def test_a_refresh_that_is_worse_by_more_than_the_margin_is_refused() -> None:
+    verdict = judge(*logged(20_000, -0.5), RULE, refresh=True)
+    assert not verdict.promoted
+    assert verdict.still_needed is None, "more data would not mend it"
+
+
+def test_too_few_decisions_are_named_before_anything_is_estimated() -> None:
+    verdict = judge(*logged(60, 5.0), RULE, refresh=False)
+    assert not verdict.promoted
+    assert (verdict.still_needed, verdict.difference) == (40, None)
+    assert "60 mature decisions" in verdict.reason
+    assert "asks for 100" in verdict.reason
+
+
+def test_what_is_still_needed_is_about_what_decides() -> None:
+    """With so many more, and the same difference and spread, the lower bound is about 0."""
+    verdict = judge(*logged(200, 0.2, seed=1), RULE, refresh=False)
+    assert not verdict.promoted
+    assert verdict.difference is not None
+    assert verdict.still_needed is not None
+    assert 1 <= verdict.still_needed <= 20_000
+    value, stderr = verdict.difference.value, verdict.difference.stderr
+    total = 200 + verdict.still_needed
+    assert value - 1.96 * stderr * np.sqrt(200 / total) == pytest.approx(0.0, abs=0.02 * stderr)
+
+
+def test_a_log_that_cannot_tell_is_said_to_be_so() -> None:
+    """The challenger only takes an arm that was never drawn."""
+    challenger, champion = logged(500, 0.0)
+    wide = {"q_hat": np.full((500, 3), 2.0), "logging": np.tile([0.5, 0.5, 0.0], (500, 1))}
+
+    def over_three(batch: LoggedBatch, target: int) -> LoggedBatch:
+        return LoggedBatch(
+            reward=batch.reward,
+            arm=batch.arm,
+            propensity=batch.propensity,
+            target=np.eye(3)[np.full(500, target)],
+            customer=np.arange(500),
+            **wide,
+        )
+
+    verdict = judge(over_three(challenger, 2), over_three(champion, 0), RULE, refresh=False)
+    assert not verdict.promoted
+    assert "can't carry the comparison" in verdict.reason
+    assert (verdict.difference, verdict.still_needed) == (None, None)
+    assert "ips" not in verdict.challenger
