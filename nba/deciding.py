@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,15 +13,15 @@ from nba.chance import Group, group_of, uniforms
 from nba.contact.caps import PURPOSES, Ledger
 from nba.contact.eligibility import Situation
 from nba.decide import decide
-from nba.errors import Conflict, FieldError, InvalidInput
+from nba.errors import Conflict, InvalidInput
 from nba.features.rows import assemble
 from nba.features.state import Touchpoints
 from nba.model import Answer, ContactRow, DecisionRequest, Result
 from nba.playbook.compile import Playbook
-from nba.playbook.declaration import CONTACT, Feature
-from nba.playbook.rules import nearest
+from nba.playbook.declaration import CONTACT
 from nba.policies.served import UniformPolicy
 from nba.record import Grounds, Subject, decision_row, timestamp
+from nba.requests import wrong_fields
 from nba.session import Session
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
 
@@ -55,7 +55,7 @@ class Deciding:
             known = seen.get(request.decision_id)
             if known is not None:
                 results[i] = _repeat(known, request, session.now)
-            elif errors := self._wrong(session.live.playbook, request):
+            elif errors := wrong_fields(request, session.live.playbook, self._clock):
                 results[i] = InvalidInput(errors)
         fresh = [i for i in range(len(requests)) if i not in results]
         customers = session.customers([requests[i].customer_id for i in fresh])
@@ -72,18 +72,6 @@ class Deciding:
         for one, row in zip(asked, self._decide(session, asked), strict=True):
             results[one.place] = Answer(body=row.body, repeated=False, expired=False)
         return [results[i] for i in range(len(requests))]
-
-    def _wrong(self, playbook: Playbook, request: DecisionRequest) -> list[FieldError]:
-        errors = [
-            *_unknown("actions", request.actions, playbook.arms.actions),
-            *_unknown("channels", request.channels, playbook.arms.channels),
-            *_mistyped(playbook, request.context),
-        ]
-        if self._clock == "live" and request.at is not None:
-            errors.append(FieldError(field="at", detail="a live server takes the time from its own clock"))
-        if self._clock == "request" and request.at is None:
-            errors.append(FieldError(field="at", detail="is needed: this store lives on the request clock"))
-        return errors
 
     def _decide(self, session: Session, asked: Sequence[_Asked]) -> list[DecisionRow]:
         """Decide, log and fold; nothing here may depend on the arm drawn but what is recorded of it."""
@@ -247,35 +235,3 @@ def _narrowed(asked: Sequence[tuple[str, ...] | None], names: tuple[str, ...]) -
         if only is not None:
             allowed[row] = [name in only for name in names]
     return allowed
-
-
-def _unknown(field: str, asked: tuple[str, ...] | None, names: tuple[str, ...]) -> list[FieldError]:
-    return [
-        FieldError(
-            field=f"{field}[{i}]", detail=f"the playbook has no such {field[:-1]}{nearest(name, names)}"
-        )
-        for i, name in enumerate(asked or ())
-        if name not in names
-    ]
-
-
-_KINDS: Mapping[str, tuple[type, ...]] = {"number": (int, float), "boolean": (bool,), "category": (str,)}
-
-
-def _mistyped(playbook: Playbook, context: Mapping[str, object]) -> list[FieldError]:
-    declared = _context_features(playbook)
-    errors = []
-    for name, value in context.items():
-        feature = declared.get(name)
-        if feature is None or value is None:
-            continue
-        wrong_bool = isinstance(value, bool) and feature.kind != "boolean"
-        if wrong_bool or not isinstance(value, _KINDS[feature.kind]):
-            kind = "text" if feature.kind == "category" else f"a {feature.kind}"
-            errors.append(FieldError(field=f"context.{name}", detail=f"must be {kind}"))
-    return errors
-
-
-@lru_cache(maxsize=16)
-def _context_features(playbook: Playbook) -> Mapping[str, Feature]:
-    return {f.name: f for f in playbook.schema.features if f.group == "context"}

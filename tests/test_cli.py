@@ -40,7 +40,7 @@ def test_every_error_exits_with_the_code_of_what_to_do_next() -> None:
             InvalidPlaybook(
                 [
                     FieldError(field="a", detail="is wrong", line=3),
-                    FieldError(field="b", detail="is missing"),
+                    FieldError(field="b", detail="is gone"),
                 ],
                 source="playbook.yaml",
             ),
