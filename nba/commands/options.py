@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +18,9 @@ Artefacts = Annotated[Path, typer.Option(help="Where trained models and policies
 
 
 def epoch(option: str, text: str) -> float:
-    """ISO 8601 with its zone → epoch seconds. Raises InvalidInput that names the option."""
+    """ISO 8601 → epoch seconds; without a zone it is UTC. Raises InvalidInput that names the option."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput.of(option, "is an ISO 8601 time with its zone, such as 2026-11-21T18:00:00Z")
-    return moment.timestamp()
+        raise InvalidInput.of(option, "is an ISO 8601 time, such as 2026-11-21T18:00:00Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
