@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nba.artefacts import Artefacts
 from nba.errors import InvalidInput
 from nba.live import LiveSource
 from nba.playbook.compile import load
 from nba.service import Service
-from nba.artefacts import Artefacts
 from nba.stores.open import open_store
 from nba.stores.ports import Clock, Store
 

@@ -26,7 +26,8 @@ def bench(
     known = {entry.name: entry for entry in entry_points(group=GROUP)}
     for name in names or ():
         if name not in known:
-            raise InvalidInput.of("names", f"there is no measure {name!r}; there are {', '.join(sorted(known))}")
+            there_are = ", ".join(sorted(known))
+            raise InvalidInput.of("names", f"there is no measure {name!r}; there are {there_are}")
     lines = []
     for name in names or sorted(known):
         lines.append(json.dumps(known[name].load()()))

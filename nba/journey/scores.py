@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from nba.artefacts import Artefact, Manifest
 from nba.errors import CorruptArtefact
 from nba.playbook.declaration import FeatureSchema
-from nba.artefacts import Artefact, Manifest
 from nba.trees import Trees
 
 Floats = NDArray[np.float64]

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import uvicorn
 
+from nba.artefacts import Artefacts
 from nba.live import LiveSource
 from nba.playbook.compile import Playbook, load
 from nba.service import Service
-from nba.artefacts import Artefacts
 from nba.stores.memory import MemoryStore
 from nba.stores.ports import Clock, Store
 from serving.app import create_app

@@ -17,10 +17,10 @@ import structlog
 from structlog.testing import capture_logs
 
 from nba import errors
+from nba.artefacts import Artefact, Artefacts, Manifest
 from nba.errors import CorruptArtefact, NbaError, StoreUnavailable
 from nba.model import Command, Result
 from nba.service import Service
-from nba.artefacts import Artefact, Artefacts, Manifest
 from nba.stores.memory import MemoryStore, MemoryTransaction
 from serving.docs import page
 from serving.openapi import document

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
+from nba.artefacts import Artefacts
 from nba.policies.artefact import seal
 from nba.policies.served import ConstantPolicy, UniformPolicy
-from nba.artefacts import Artefacts
 from nba.stores.memory import MemoryStore
 from tests.serving.running import playbook, served, wiring
 

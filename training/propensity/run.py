@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 
 from experiments.tracking import Tracker
+from nba.artefacts import Artefacts
 from nba.errors import InvalidInput
 from nba.playbook.compile import load
 from nba.playbook.schema import DAY
-from nba.artefacts import Artefacts
 from training.propensity.dataset import dataset
 from training.propensity.fit import Settings, fit_classifier
 from training.propensity.report import log_fitted

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nba.artefacts import Artefact
 from nba.errors import NotEnoughData
 from nba.features.rows import stage_of
 from nba.journey.scores import NEXT_STAGE, ScoreModels, seal_scores
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import FeatureSchema
-from nba.artefacts import Artefact
 from training.propensity.dataset import UNKNOWN, Dataset
 from training.propensity.fit import LEAST, Fitted, Settings, fit_classifier
 from training.propensity.splits import split_of

@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nba.artefacts import Artefact, Artefacts
 from nba.errors import CorruptArtefact, NotEnoughData
 from nba.features import history
 from nba.features.offline import snapshot
 from nba.features.rows import assemble
 from nba.journey.scores import NEXT_STAGE, ScoreModels, unseal_scores
 from nba.playbook.compile import Playbook, parse
-from nba.artefacts import Artefact, Artefacts
 from tests.training.propensity.conftest import PLAYBOOK, START
 from training.propensity.dataset import Dataset, Grid, dataset, feature_rows
 from training.propensity.fit import Settings

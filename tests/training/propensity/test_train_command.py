@@ -10,10 +10,10 @@ import typer
 from typer.testing import CliRunner
 
 from experiments.tracking import Tracker
+from nba.artefacts import Artefacts
 from nba.errors import InvalidInput
 from nba.journey.scores import unseal_scores
 from nba.playbook.compile import load
-from nba.artefacts import Artefacts
 from tests.training.propensity.conftest import PLAYBOOK
 from training.commands.train import train
 
