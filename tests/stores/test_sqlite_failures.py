@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import resource
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,14 @@ def _write_without_rights(folder: Path) -> None:
     store.close()
 
 
+def _let_others_in(path: Path) -> None:
+    """The folders that pytest made above `path` are its owner's alone."""
+    for folder in path.parents:
+        if folder == Path(tempfile.gettempdir()):
+            return
+        folder.chmod(0o755)
+
+
 def test_a_full_disk_refuses_what_does_not_fit_and_works_once_there_is_room(tmp_path: Path) -> None:
     _passes(_fill_the_disk, tmp_path)
 
@@ -97,8 +106,7 @@ def test_a_ping_fails_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 
 def test_a_store_that_may_only_be_read_is_unavailable_and_named(tmp_path: Path) -> None:
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
+    _let_others_in(tmp_path)
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     tmp_path.chmod(0o755)
@@ -110,8 +118,7 @@ def test_a_store_that_may_only_be_read_is_unavailable_and_named(tmp_path: Path) 
 
 
 def test_a_read_only_file_can_be_read_and_refuses_writes(tmp_path: Path) -> None:
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
+    _let_others_in(tmp_path)
     tmp_path.chmod(0o777)
     open_store(f"sqlite:///{tmp_path / 'nba.db'}").close()
     (tmp_path / "nba.db").chmod(0o444)

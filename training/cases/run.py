@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +38,6 @@ def run(data: Path, json_file: Path | None) -> None:
                 models += case(data.resolve().parent)
             else:
                 told.print(f"{name} does not lie beside {data}; its models are left out")
-    show(valued, models, Console())
+    show(valued, models, Console(width=None if sys.stdout.isatty() else 100))
     if json_file is not None:
         offers.write_json(json_file, valued, models)

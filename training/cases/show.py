@@ -11,18 +11,27 @@ from rich.table import Table
 from experiments.ope import Estimate
 from training.cases.offers import LEARNED, Case
 
-METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error", "lift_10")
-CAUTION = """\
-These are one-step values: each says what one decision is worth where the log's own policy had left the
-customers, not what a policy earns deployed. The best offer also adds {all} to the reward of the next wave,
-whatever comes then, and {again} where the same offer comes again; a one-step value sees neither."""
+METRICS = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "calibration_error": "ECE",
+    "lift_10": "lift 10 %",
+}
+CAUTION = (
+    "These are one-step values: each says what one decision is worth where the log's own policy had left "
+    "the customers, not what a policy earns deployed. The best offer also adds {all} to the reward of the "
+    "next wave, whatever comes then, and {again} where the same offer comes again; a one-step value sees "
+    "neither."
+)
 
 
 def show(cases: Sequence[Case], models: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print one table of values and one of differences a contact cost, then the models."""
     for case in cases:
-        title = f"{case.decisions:,} decisions, {case.contact_cost:g} USD a contact"
-        console.print(_values(case, f"Value per decision in USD, doubly robust, out of fold: {title}"))
+        title = f"{case.decisions:,} decisions, contacts at {case.contact_cost:g} USD"
+        console.print(_values(case, f"USD per decision, doubly robust, out of fold: {title}"))
         console.print(_differences(case))
         console.print(
             f"chosen in each fold: {', '.join(case.chosen)}; best single offer: {', '.join(case.best)}"
@@ -42,8 +51,8 @@ def _values(case: Case, title: str) -> Table:
 
 
 def _differences(case: Case) -> Table:
-    table = Table("policy", "against", "difference", "95 % interval", "one-sided 95 % lower bound")
-    table.title, table.title_justify = "Paired differences, clustered by person", "left"
+    table = Table("policy", "against", "difference", "95 % interval", "95 % bound")
+    table.title, table.title_justify = "Paired differences, by person; the bound is one-sided", "left"
     for (name, against), e in case.differences.items():
         interval = f"{e.low:+.2f} to {e.high:+.2f}"
         table.add_row(name, against, f"{e.value:+.2f}", interval, f"{one_sided(e):+.2f}")
@@ -56,7 +65,8 @@ def one_sided(e: Estimate) -> float:
 
 
 def _models(models: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("data", "model", "split", *METRICS, title="Propensity and churn", title_justify="left")
+    table = Table("data", "model", "split", *METRICS.values(), title="Propensity and churn")
+    table.title_justify = "left"
     for row in models:
         table.add_row(row["data"], row["model"], row["split"], *(f"{row[m]:.3f}" for m in METRICS))
     return table

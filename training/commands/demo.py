@@ -17,7 +17,7 @@ def demo(
         Path | None, typer.Option(help="A folder of the Starbucks offers: the offline part on real data.")
     ] = None,
     directory: Annotated[Path, typer.Option(help="Where to work; made anew.")] = Path("demo"),
-    customers: Annotated[int, typer.Option(min=20, help="Who live through the API.")] = 8_000,
+    customers: Annotated[int, typer.Option(min=20, help="Who live through the API.")] = 10_000,
     pilot: Annotated[int, typer.Option(min=1, help="Weeks in which chance decides.")] = 3,
     weeks: Annotated[int, typer.Option(min=1, help="Weeks that each policy then serves.")] = 2,
     judges: Annotated[int, typer.Option(min=20, help="Other customers, for the true values.")] = 5_000,

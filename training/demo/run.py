@@ -41,18 +41,19 @@ class Size:
         history: days on record before the start.
         pilot: weeks in which chance decides. weeks: that each policy then serves, before the next.
         judges: other customers, on whom true values are measured over `truth` weeks.
-        folds, learners: what `nba retrain` is told: fewer than by default, for the sake of time.
+        folds, learners: what `nba retrain` is told: one learner, for the sake of time, and since a second
+            retraining is then a refresh of the first.
         seed: of the world. The draws of the server's policies are its store's own.
     """
 
-    customers: int = 8_000
+    customers: int = 10_000
     history: int = 120
     pilot: int = 3
     weeks: int = 2
     judges: int = 5_000
     truth: int = 8
-    folds: int = 2
-    learners: tuple[str, ...] = ("ridge",)
+    folds: int = 4
+    learners: tuple[str, ...] = ("boosted",)
     seed: int = 1
 
 

@@ -32,7 +32,7 @@ IDS = customer_ids(np.arange(CUSTOMERS)).to_list()
 
 def everybody_treated() -> Playbook:
     text = PLAYBOOK.read_text(encoding="utf-8")
-    return parse(text.replace("holdout: 0.1, random_eligible: 0.05", "holdout: 0, random_eligible: 0"))
+    return parse(text.replace("holdout: 0.05, random_eligible: 0.05", "holdout: 0, random_eligible: 0"))
 
 
 def ridge(playbook: Playbook, ground: Ground, moment: Moment) -> Policy:
