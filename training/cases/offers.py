@@ -25,7 +25,7 @@ from training.policy.crossing import CrossFitted, cross_fit
 from training.policy.log import DecisionLog
 from training.policy.selection import one_hot
 
-FOLDS, ROUNDS, SEED = 5, 1, 0
+FOLDS, ROUNDS, SEED = 5, 3, 0
 CONTACT_COSTS = (0.0, 5.0)
 BEST = "best-single-offer"
 LEARNED = ("learned-greedy", "learned-served")
