@@ -26,6 +26,7 @@ from nba.session import Session
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
 
 HELD_SECONDS = 1_800.0
+_MICROSECOND = 1e-6
 Bools = NDArray[np.bool_]
 
 
@@ -61,8 +62,7 @@ class Deciding:
         customers = session.customers([requests[i].customer_id for i in fresh])
         asked: list[_Asked] = []
         for i, customer in zip(fresh, customers, strict=True):
-            moment = requests[i].at
-            at = session.now if moment is None else moment
+            at = _moment(requests[i], customer, session.now)
             if self._clock == "request" and at < customer.last_at:
                 latest = timestamp(customer.last_at)
                 results[i] = Conflict(f"at is before this customer's latest moment, {latest}")
@@ -143,6 +143,13 @@ def _ledger(session: Session, customers: Sequence[CustomerRow], now: NDArray[np.
         for rows, moment in zip(contacts, now.tolist(), strict=True)
     ]
     return Ledger.of(session.live.playbook, counting)
+
+
+def _moment(request: DecisionRequest, customer: CustomerRow, now: float) -> float:
+    """When the decision is made: strictly after what came in with it, which is no outcome of it."""
+    if request.at is not None:
+        return request.at
+    return now + _MICROSECOND if customer.last_at == now else now
 
 
 def contact_row(row: DecisionRow, playbook: Playbook) -> ContactRow:

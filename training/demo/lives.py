@@ -47,6 +47,11 @@ class Lives:
         self._contexts = contexts(world)
         self._arms = {tuple(arm): index for index, arm in enumerate(world.arms)}
 
+    @property
+    def customers(self) -> int:
+        """How many live."""
+        return self._world.customers
+
     def live(self, client: Client, days: int, advance: Callable[[int], object] = lambda count: None) -> None:
         """Live through `days` days. `advance` hears of decisions made.
 

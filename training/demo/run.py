@@ -39,10 +39,11 @@ class Size:
     Attributes:
         customers: who live through the API; each is decided for once a week.
         history: days on record before the start.
-        pilot: weeks in which chance decides. weeks: that each policy then serves, before the next.
+        pilot: weeks in which chance decides. weeks: that the first policy then serves, before it is
+            retrained. last: that what serves from then on is watched.
         judges: other customers, on whom true values are measured over `truth` weeks.
-        folds, learners: what `nba retrain` is told: one learner, for the sake of time, and since a second
-            retraining is then a refresh of the first.
+        learner: what `nba retrain` is told: one, for the sake of time, and since a second retraining is
+            then a refresh of the first.
         seed: of the world. The draws of the server's policies are its store's own.
     """
 
@@ -50,10 +51,10 @@ class Size:
     history: int = 120
     pilot: int = 3
     weeks: int = 2
+    last: int = 1
     judges: int = 5_000
     truth: int = 8
-    folds: int = 4
-    learners: tuple[str, ...] = ("boosted",)
+    learner: str = "boosted"
     seed: int = 1
 
 
@@ -113,49 +114,48 @@ def _prepare(folder: Folder, size: Size, tell: Telling) -> tuple[Lives, dict[str
 def _serve(folder: Folder, lives: Lives, size: Size, tell: Telling) -> list[dict[str, Any]]:
     """Pilot, first policy, retrained policy, each lived through the API. The retrainings' JSON."""
     retrained: list[dict[str, Any]] = []
-    with serving(folder) as (host, port):
+    with serving(folder) as address:
         tell.say(
-            f"nba serve on http://{host}:{port}, on the request clock; nothing trained, so chance decides"
+            f"nba serve on http://{address[0]}:{address[1]}, on the request clock; nothing is trained yet"
         )
-        _live(lives, host, port, size.pilot, "pilot", size, tell)
-        for name in NAMES:
+        _live(lives, address, size.pilot, "chance decides", tell)
+        for weeks in (size.weeks, size.last):
             found = _retrain(folder, lives, len(retrained) + 1, size, tell)
-            if found["published"]:
-                _wait(host, port, found["published"]["number"])
             retrained.append(found)
-            _live(
-                lives, host, port, size.weeks, name if found["published"] else found["champion"], size, tell
-            )
+            who = found["champion"]
+            if found["published"]:
+                who = f"{found['specification']}@{found['published']['number']}"
+                _wait(address, found["published"]["number"])
+            _live(lives, address, weeks, f"{who} decides", tell)
     return retrained
 
 
-def _live(lives: Lives, host: str, port: int, weeks: int, who: str, size: Size, tell: Telling) -> None:
+def _live(lives: Lives, address: tuple[str, int], weeks: int, who: str, tell: Telling) -> None:
     earned, decided, began = lives.reward, lives.decisions, time.monotonic()
-    with closing(Client(host, port)) as client:
-        title = f"{weeks} weeks of {size.customers:,} customers through the API: {who}"
-        with tell.step(title, total=size.customers * weeks) as advance:
-            lives.live(client, WEEK * weeks, advance)
-    decided, each = lives.decisions - decided, (lives.reward - earned) / (size.customers * weeks)
-    rate = decided / (time.monotonic() - began)
+    title = f"{weeks} {'week' if weeks == 1 else 'weeks'} of customers through the API: {who}"
+    with closing(Client(*address)) as client, tell.step(title, total=lives.customers * weeks) as advance:
+        lives.live(client, WEEK * weeks, advance)
+    decided, seconds = lives.decisions - decided, time.monotonic() - began
+    each = (lives.reward - earned) / decided
     tell.say(
-        f"{decided:,} decisions, {rate:,.0f} a second with all that came of them; {each:.2f} a customer-week"
+        f"{decided:,} decisions, {decided / seconds:,.0f} a second with all that came of them; "
+        f"{each:.2f} a customer and week"
     )
 
 
 def _retrain(folder: Folder, lives: Lives, number: int, size: Size, tell: Telling) -> dict[str, Any]:
-    options = ["--as-of", _at(lives.day), "--folds", str(size.folds)]
-    options += [option for learner in size.learners for option in ("--learner", learner)]
+    options = ("--as-of", _at(lives.day), "--learner", size.learner)
     with tell.step(f"nba retrain {' '.join(options)}"):
         found = nba(folder, f"retrain-{number}", "retrain", *options)
     tell.retrained(found)
     return found
 
 
-def _wait(host: str, port: int, number: int) -> None:
+def _wait(address: tuple[str, int], number: int) -> None:
     """Until the server serves this publication. Raises CallOperator where it does not come to it."""
     deadline = time.monotonic() + _SWAP_SECONDS
     while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(host, port, timeout=_SWAP_SECONDS)
+        connection = http.client.HTTPConnection(*address, timeout=_SWAP_SECONDS)
         with closing(connection):
             connection.request("GET", "/v1/policy")
             if json.loads(connection.getresponse().read()).get("number") == number:
