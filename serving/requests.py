@@ -175,9 +175,10 @@ def _event(item: Any) -> Report:
 
 def _cloud_event(item: Any) -> Report:
     sent = CloudEventIn.model_validate(item)
+    identity = hashlib.sha256(f"{sent.source}\0{sent.id}".encode("utf-8", "surrogatepass")).hexdigest()
     return Report(
         source="event",
-        id=sent.id,
+        id=identity,
         type=sent.type,
         customer_id=sent.subject,
         channel=sent.data.channel,

@@ -56,6 +56,7 @@ def _scalar_schema(*_: Any) -> core_schema.CoreSchema:
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~:-]{1,128}$")]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+Amount = Annotated[float, Field(ge=-1e12, le=1e12)]  # sums of squares of values have to stay finite
 Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 Scalar = Annotated[ScalarType, GetPydanticSchema(_scalar_schema)]
 ActionName = Annotated[Name, BeforeValidator(_named)]
@@ -92,7 +93,7 @@ class OutcomeIn(Sent):
     type: Name
     channel: Name | None = None
     occurred_at: Moment | None = None
-    value: float = 0.0
+    value: Amount = 0.0
     properties: Properties
 
 
@@ -104,7 +105,7 @@ class EventIn(Sent):
     type: Name
     channel: Name | None = None
     occurred_at: Moment | None = None
-    value: float = 0.0
+    value: Amount = 0.0
     properties: Properties
 
 
@@ -112,12 +113,14 @@ class CloudEventData(Sent):
     """What a CloudEvent's `data` may hold."""
 
     channel: Name | None = None
-    value: float = 0.0
+    value: Amount = 0.0
     properties: Properties
 
 
 class CloudEventIn(Sent):
     """CloudEvents 1.0, JSON format: `id`, `subject`, `type`, `time` and `data` make an event.
+
+    Two events are the same where both `source` and `id` are.
 
     Extension attributes are allowed by that specification and left aside here.
     """
@@ -125,8 +128,8 @@ class CloudEventIn(Sent):
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
 
     specversion: Literal["1.0"]
-    id: Id
-    source: Annotated[str, Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1, max_length=1024)]
+    source: Annotated[str, Field(min_length=1, max_length=1024)]
     type: Name
     subject: Id = Field(description="The customer.")
     time: Moment | None = None

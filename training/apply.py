@@ -1,7 +1,8 @@
 """Bring a history into a store: the customers' feature states, attributes and consents.
 
-Each file of the history is added once, in one transaction with the note that it is in: states add, so a
-file that comes later, or late events in it, give the same state as if all had come at once.
+Each part of each file is added once, in one transaction with the note that it is in: states add, so a file
+that comes later, late events in it, and types or attributes that the playbook declares later, give the same
+state as if all had come at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from nba.errors import InvalidInput
+from nba.features.history import history_files
 from nba.features.offline import snapshot
 from nba.features.state import States
 from nba.playbook.compile import Playbook
@@ -38,20 +40,48 @@ def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
     """
     store.keep_playbook(playbook.version, playbook.text)  # states are read by the playbooks that are kept
     packed = PackedStates(store)
-    customers = unusable = 0
-    for file in sorted(history.glob("bucket=*/*.parquet")):
+    customers: set[str] = set()
+    unusable = 0
+    for file in history_files(history):
         name = f"{file.parent.name}/{file.name}"
         with store.transaction() as transaction:
-            if transaction.applied(name):
+            lacking = [part for part in _parts(playbook) if not transaction.applied(f"{name}#{part}")]
+            if not lacking:
                 continue
-            events = pl.read_parquet(file)
+            events = _concerned(pl.read_parquet(file), lacking)
             rows = transaction.customers(events["customer_id"].unique(maintain_order=True).to_list())
-            _add_states(playbook, packed, events, list(rows.values()))
-            unusable += _hear_words(playbook, events, rows)
-            transaction.save_customers(list(rows.values()))
-            transaction.mark_applied(name)
-            customers += len(rows)
-    return Applied(customers=customers, unusable=unusable)
+            if rows:
+                _add_states(playbook, packed, events, list(rows.values()))
+                unusable += _hear_words(playbook, events, rows)
+                transaction.save_customers(list(rows.values()))
+            for part in lacking:
+                transaction.mark_applied(f"{name}#{part}")
+            customers |= rows.keys()
+    return Applied(customers=len(customers), unusable=unusable)
+
+
+def _parts(playbook: Playbook) -> list[str]:
+    """What a file can tell, each of which is brought in once: what a playbook newly declares comes later.
+
+    Counters of different touchpoint types add up, and words have their own time, so a part that comes
+    later gives the same as all at once.
+    """
+    types = [f"type={name}" for name in playbook.schema.types]
+    return [
+        "last",
+        *types,
+        "consent",
+        *(f"attribute={name}" for name in ("timezone", *playbook.spec.attributes)),
+    ]
+
+
+def _concerned(events: pl.DataFrame, lacking: Sequence[str]) -> pl.DataFrame:
+    if "last" in lacking:
+        return events  # the file is new: all of it counts, the latest moment too
+    wanted = {part.removeprefix("type=") for part in lacking if part.startswith("type=")}
+    wanted |= {"consent"} if "consent" in lacking else set()
+    wanted |= {"profile"} if any(part.startswith("attribute=") for part in lacking) else set()
+    return events.filter(pl.col("type").is_in(sorted(wanted)))
 
 
 def _add_states(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nba.commands.options import StoreUrl, epoch
+from nba.commands.options import JsonFile, StoreUrl, console, epoch, existing_store
 
 if TYPE_CHECKING:
     from experiments.report import Report
@@ -26,13 +26,12 @@ def report(
         str | None, typer.Option(help="ISO 8601; money counts from then on. Default the first decision.")
     ] = None,
     level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """What treatment, random-eligible and holdout customers earned, compared customer by customer.
 
     Prints first, then logs to the MLflow experiment `ab`; if that fails the exit code is 3.
     """
-    from rich.console import Console
 
     from experiments.report.show import as_json, show
     from experiments.report.track import log_report
@@ -41,7 +40,7 @@ def report(
     until = time.time() if as_of is None else epoch("as-of", as_of)
     start = float("-inf") if since is None else epoch("since", since)
     found = _measure(playbook, store, start, until, level)
-    show(found, Console())
+    show(found, console())
     if json_file is not None:
         json_file.write_text(json.dumps(as_json(found), indent=2) + "\n", encoding="utf-8")
     tracker = Tracker()
@@ -55,12 +54,11 @@ def _measure(path: Path, url: str | None, since: float, until: float, level: flo
     from experiments.report import ab_report
     from experiments.report.customers import read_cohort
     from nba.playbook.compile import load
-    from nba.stores.open import default_url, open_store
 
     playbook = load(path)
     columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} decisions read"), TimeElapsedColumn()
     with (
-        closing(open_store(url or default_url(Path()))) as store,
+        closing(existing_store(url)) as store,
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
     ):
         task = progress.add_task("read", total=None)

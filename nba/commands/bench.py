@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nba.commands.options import JsonFile
 from nba.errors import InvalidInput
 
 GROUP = "nba.benchmarks"
@@ -20,7 +20,7 @@ GROUP = "nba.benchmarks"
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Which measures; all by default.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the lines here too.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the hot paths, each as a ratio to a baseline of the same run; one JSON line a measure."""
     known = {entry.name: entry for entry in entry_points(group=GROUP)}

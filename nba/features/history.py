@@ -58,6 +58,14 @@ def append(directory: Path, frame: pl.DataFrame, part: str) -> None:
         os.replace(unfinished, folder / f"{part}.parquet")
 
 
+SERVED = "served"  # the part that holds what the API received, written anew from the store each time
+
+
+def history_files(directory: Path) -> list[Path]:
+    """The files that were ingested, in order; what the API received is not among them."""
+    return [file for file in sorted(directory.glob("bucket=*/*.parquet")) if file.stem != SERVED]
+
+
 def bucket_dir(directory: Path, bucket: int) -> Path:
     return directory / f"bucket={bucket:02d}"
 

@@ -25,7 +25,7 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
 
     Args:
         url: `sqlite:///path` (a fourth slash where the path is absolute), or `memory:` for one that is
-            forgotten at the end; other schemes by entry point `nba.stores`.
+            forgotten at the end; a path alone is SQLite; other schemes by entry point `nba.stores`.
         clock: for a new store, `live` if None; an existing one has its own, which None accepts.
 
     Raises:
@@ -33,6 +33,8 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
         SchemaMismatch: written by a newer version, or on another clock.
         StoreUnavailable: it can't be created or written; the path is named.
     """
+    if ":" not in url:
+        url = f"{_SQLITE}{url}"
     scheme = url.partition(":")[0]
     opener = _OPENERS.get(scheme)
     if opener is None:

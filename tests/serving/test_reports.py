@@ -76,8 +76,12 @@ def test_one_cloud_event_is_an_event(http: httpx.Client) -> None:
     now = datetime.now(UTC).isoformat()
     sent = {**CLOUD_EVENT, "id": "ce-1", "subject": "reports-2", "time": now}
     assert cloud(http, sent).json() == {"accepted": 1, "duplicates": 0, "rejected": []}
-    own = http.post("/v1/events", json={"events": [event("ce-1")]})
-    assert own.json()["duplicates"] == 1
+    assert cloud(http, sent).json()["duplicates"] == 1
+
+
+def test_cloud_events_of_two_sources_may_share_an_id(http: httpx.Client) -> None:
+    sent = [{**CLOUD_EVENT, "id": "1", "subject": "reports-3", "source": source} for source in ("/a", "/b")]
+    assert cloud(http, sent, "cloudevents-batch").json()["accepted"] == 2
 
 
 def test_cloud_events_come_in_batches(http: httpx.Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from nba.commands.options import console
 from training.cases import offers
 from training.cases.show import show
 from training.propensity import cases
@@ -38,6 +38,6 @@ def run(data: Path, json_file: Path | None) -> None:
                 models += case(data.resolve().parent)
             else:
                 told.print(f"{name} does not lie beside {data}; its models are left out")
-    show(valued, models, Console(width=None if sys.stdout.isatty() else 100))
+    show(valued, models, console())
     if json_file is not None:
         offers.write_json(json_file, valued, models)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nba.commands.options import JsonFile, console
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -17,13 +19,13 @@ def demo(
         Path | None, typer.Option(help="A folder of the Starbucks offers: the offline part on real data.")
     ] = None,
     directory: Annotated[Path, typer.Option(help="Where to work; made anew.")] = Path("demo"),
-    customers: Annotated[int, typer.Option(min=20, help="Who live through the API.")] = 10_000,
+    customers: Annotated[int, typer.Option(min=20, help="Who live through the API.")] = 8_000,
     pilot: Annotated[int, typer.Option(min=1, help="Weeks in which chance decides.")] = 3,
     weeks: Annotated[int, typer.Option(min=1, help="Weeks that each policy then serves.")] = 2,
     judges: Annotated[int, typer.Option(min=20, help="Other customers, for the true values.")] = 5_000,
     history: Annotated[int, typer.Option(min=30, help="Days on record before the start.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Of the world.")] = 1,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Simulate a history, ingest, train, serve, let customers live through the API, retrain, report.
 
@@ -35,15 +37,13 @@ def demo(
 
         run(data, json_file)
         return
-    from rich.console import Console
-
     from training.demo.run import Size
     from training.demo.run import demo as whole
     from training.demo.telling import Telling
 
     _end_on_sigterm()
     size = Size(customers=customers, pilot=pilot, weeks=weeks, judges=judges, history=history, seed=seed)
-    tell = Telling(Console())
+    tell = Telling(console())
     result = whole(directory, size, tell)
     tell.end(result)
     if json_file is not None:

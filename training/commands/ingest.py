@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nba.commands.options import StoreUrl, epoch
+from nba.commands.options import JsonFile, StoreUrl, epoch
 from nba.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nba.playbook.compile import Playbook
+    from nba.stores.ports import Store
+    from training.apply import Applied
     from training.ingest.batch import Batch
     from training.ingest.run import IngestReport
 
@@ -38,13 +41,16 @@ def ingest(
         typer.Option(help="With it the history also goes into the store; default ./playbook.yaml."),
     ] = None,
     store: StoreUrl = None,
+    clock: Annotated[
+        str | None, typer.Option(help="For a store that is made: live, or request for a simulation.")
+    ] = None,
     quarantine: Annotated[
         Path | None, typer.Option(help="Where bad rows go; default <history>/quarantine.jsonl.")
     ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="ISO 8601; rows more than 5 minutes later are refused. Default now.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here too.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Bring touchpoints, profiles and consents into the history and the store; bad rows are quarantined.
 
@@ -54,15 +60,20 @@ def ingest(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from training.apply import apply_history
     from training.ingest.run import ingest as run
+    from training.served import bring_back
 
     console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} lines read"), TimeElapsedColumn()
     at = time.time() if as_of is None else epoch("as-of", as_of)
     book = _playbook(playbook)
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.completed:,.0f} lines read"), TimeElapsedColumn(), console=console
-    ) as progress:
-        task = progress.add_task("ingest", total=None)
+    with ExitStack() as open_things:
+        opened = None if book is None else open_things.enter_context(_opened(store, clock))
+        if opened is not None:
+            bring_back(opened, history)  # so that what the API received is known as a duplicate
+        progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        task = open_things.enter_context(progress).add_task("ingest", total=None)
         report = run(
             _batches(sources, mapping, adapter),
             history=history,
@@ -71,10 +82,35 @@ def ingest(
             declared=None if book is None else book.spec.touchpoints,
             progress=lambda lines: progress.advance(task, lines),
         )
-    _show(report, quarantine or history / "quarantine.jsonl")
-    _bring_in(history, book, store)
+        _show(report, quarantine or history / "quarantine.jsonl")
+        if book is None or opened is None:
+            typer.echo("no playbook here, so nothing went into a store; ingest again with --playbook")
+        else:
+            _say(apply_history(opened, book, history))
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    if report.quarantined and not report.accepted and not report.duplicates:
+        raise InvalidInput.of("source", "no row could be used; the reasons are above, mend the mapping")
+
+
+_CLOCKS: dict[str | None, Literal["live", "request"] | None] = {
+    None: None,
+    "live": "live",
+    "request": "request",
+}
+
+
+@contextmanager
+def _opened(url: str | None, clock: str | None) -> Iterator[Store]:
+    from nba.stores.open import default_url, open_store
+
+    if clock not in _CLOCKS:
+        raise InvalidInput.of("clock", "is live or request")
+    store = open_store(url or default_url(Path()), _CLOCKS[clock])
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _batches(sources: Sequence[Path], mapping: Path | None, adapter: str | None) -> Iterator[Batch]:
@@ -102,20 +138,8 @@ def _playbook(path: Path | None) -> Playbook | None:
     return None if found is None else load(found)
 
 
-def _bring_in(history: Path, book: Playbook | None, store: str | None) -> None:
-    """What is new in the history becomes known of the customers that the store decides for."""
-    from contextlib import closing
-
-    from nba.stores.open import default_url, open_store
-    from training.apply import apply_history
-
-    if book is None:
-        typer.echo("no playbook here, so the history did not go into a store; ingest again with --playbook")
-        return
-    url = store or default_url(Path())
-    with closing(open_store(url)) as opened:
-        applied = apply_history(opened, book, history)
-    typer.echo(f"{applied.customers:,} customer states brought up to date in the store")
+def _say(applied: Applied) -> None:
+    typer.echo(f"{applied.customers:,} customers brought up to date in the store")
     if applied.unusable:
         typer.echo(f"warning: {applied.unusable:,} profiles or consents say what the playbook can't use")
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nba.commands.options import Artefacts, Playbook, StoreUrl, epoch
+from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, epoch, existing_store
 from nba.errors import InvalidInput
 
 
@@ -27,7 +27,7 @@ def retrain(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of folds and learners.")] = 0,
     who: Annotated[str, typer.Option(help="Who asks, for the audit table.")] = "nba retrain",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Train a policy on decisions whose rewards are mature, and let it serve if it is proven.
 
@@ -40,7 +40,6 @@ def retrain(
     from nba.artefacts import Artefacts as Folder
     from nba.playbook.compile import load
     from nba.policies.learners import LEARNERS
-    from nba.stores.open import default_url, open_store
     from training.policy.retrain import Settings
     from training.policy.retrain import retrain as run
     from training.policy.show import show
@@ -51,7 +50,7 @@ def retrain(
     book = load(playbook)
     settings = Settings(folds=folds, seed=seed, learners=tuple(learner or LEARNERS), who=who)
     with (
-        closing(open_store(store or default_url(Path()))) as opened,
+        closing(existing_store(store)) as opened,
         Console(stderr=True).status("") as status,
     ):
         moment = _moment(as_of, opened.clock)
@@ -64,7 +63,7 @@ def retrain(
             settings=settings,
             progress=status.update,
         )
-    show(result, Console())
+    show(result, console())
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
 

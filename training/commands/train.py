@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nba.commands.options import Artefacts, StoreUrl, epoch
+from nba.commands.options import Artefacts, JsonFile, StoreUrl, epoch
 from nba.errors import InvalidInput
 
 HEADLINES = ("roc_auc", "pr_auc", "lift_10", "log_loss", "base_log_loss", "accuracy", "calibration_error")
@@ -38,7 +38,7 @@ def train(
         list[str] | None, typer.Option(help="A feature that may explain the target alone.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the trees, the splits and the sampling.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics here too.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Train propensities, churn and the next stage; log them to MLflow; write what serves them.
 
@@ -55,6 +55,8 @@ def train(
     settings = Settings(allow_leaks=tuple(allow_leak or ()))
     with Console(stderr=True).status("starting") as status:
         if table is None:
+            status.update("reading what the API received")
+            _bring_back(store, history)
             result = train_history(
                 playbook,
                 history,
@@ -80,6 +82,20 @@ def train(
     _show(result)
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _bring_back(store: str | None, history: Path) -> None:
+    """What the server received since the last time belongs to the history too."""
+    from contextlib import closing
+
+    from nba.stores.open import default_url, open_store
+    from training.served import bring_back
+
+    url = store or default_url(Path())
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return
+    with closing(open_store(url)) as opened:
+        bring_back(opened, history)
 
 
 def _publish(store: str | None, version: str, at: float) -> None:

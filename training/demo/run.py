@@ -47,7 +47,7 @@ class Size:
         seed: of the world. The draws of the server's policies are its store's own.
     """
 
-    customers: int = 10_000
+    customers: int = 8_000
     history: int = 120
     pilot: int = 3
     weeks: int = 2

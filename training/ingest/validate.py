@@ -18,6 +18,7 @@ from training.ingest.batch import BAD, SHOWN
 
 SLACK = 300.0  # seconds that clocks may differ
 LONGEST = 65_536  # bytes of properties
+MOST = 1e12  # as the API: sums of squares of values have to stay finite
 _ID = r"^[A-Za-z0-9._~:-]{1,128}$"
 _ID_REASON = "not 1 to 128 of A-Z a-z 0-9 . _ ~ : -"
 _TYPE = r"^[a-z][a-z0-9_]{0,63}$"
@@ -105,6 +106,7 @@ def _values() -> list[Check]:
     return [
         _check("value", "not a number", value.is_null() & text.is_not_null(), text),
         _check("value", "not finite", ~value.is_finite(), text),
+        _check("value", f"beyond ±{MOST:g}", value.abs() > MOST, text),
     ]
 
 
@@ -113,7 +115,7 @@ def _properties() -> list[Check]:
     consent = pl.when(pl.col("type") == "consent").then(properties.fill_null("{}"))
     purpose, granted = consent.str.json_path_match("$.purpose"), consent.str.json_path_match("$.granted")
     zone = pl.when(pl.col("type") == "profile").then(properties).str.json_path_match("$.timezone")
-    purposed = purpose.is_in(_PURPOSES).fill_null(value=False)
+    purposed = purpose.fill_null(_PURPOSES[0]).is_in(_PURPOSES)  # left out it is marketing, as in the API
     said = granted.is_in(["true", "false"]).fill_null(value=False) & ~properties.str.contains(
         r'"granted": ?"'
     )

@@ -7,7 +7,7 @@ a third of the work, and the models that it compares there have seen the fold th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,11 +137,14 @@ class Chosen:
     Attributes:
         specification: the best over all rows that may train.
         candidates: all specifications, best first.
+        crossed: with the specification chosen for each fold.
+        served: (n, k) odds of each specification, out of fold.
     """
 
     specification: str
     candidates: tuple[Candidate, ...]
     crossed: CrossFitted
+    served: Mapping[str, Floats]
 
 
 def cross_choose(
@@ -220,4 +223,6 @@ def _chosen(
         chosen=tuple(chosen),
         constants=tuple(constants),
     )
-    return Chosen(specification=candidates[0].specification, candidates=tuple(candidates), crossed=crossed)
+    return Chosen(
+        specification=candidates[0].specification, candidates=tuple(candidates), crossed=crossed, served=odds
+    )

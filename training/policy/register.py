@@ -35,12 +35,14 @@ class Judged:
     """A candidate and the gate's answer; what is registered.
 
     Attributes:
+        specification: of the candidate.
         batch: the log that it was judged on, with its odds out of fold as `target`.
     """
 
     playbook: Playbook
     as_of: float
     champion: Champion
+    specification: str
     chosen: Chosen
     artefact: Artefact
     verdict: Verdict
@@ -51,7 +53,7 @@ def register(tracker: Tracker, judged: Judged) -> tuple[str, str]:
     """Log the run and register the candidate: the run's id and the registered version."""
     artefact, verdict, version = judged.artefact, judged.verdict, judged.artefact.version
     tags = {"version": version, "promoted": str(verdict.promoted).lower(), "rule": verdict.rule}
-    name = f"{judged.chosen.specification} {timestamp(judged.as_of)}"
+    name = f"{judged.specification} {timestamp(judged.as_of)}"
     overlap = asdict(diagnostics(judged.batch))
     with tracker.run(EXPERIMENT, name, _parameters(judged), tags) as run:
         run.log_metrics(_figures(verdict))
@@ -67,7 +69,7 @@ def register(tracker: Tracker, judged: Judged) -> tuple[str, str]:
 def _parameters(judged: Judged) -> dict[str, Any]:
     manifest = judged.artefact.manifest
     return {
-        "specification": judged.chosen.specification,
+        "specification": judged.specification,
         "playbook": judged.playbook.version,
         "as_of": timestamp(judged.as_of),
         "rows": manifest.rows,

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.ope import LoggedBatch
 from nba.artefacts import Artefacts
@@ -107,7 +108,7 @@ def retrain(
         served = f"{publication.specification}@{publication.number}"
         tracker.promote(playbook.spec.name, registered, {"policy": served})
     return Retrained(
-        specification=judged.chosen.specification,
+        specification=judged.specification,
         version=version,
         verdict=judged.verdict,
         chosen=judged.chosen,
@@ -165,22 +166,23 @@ def _candidate(
         trains=treated,
         progress=progress,
     )
+    progress("judging")
+    specification, verdict, batch = _best_that_passes(playbook, log, chosen, champion)
     own = log.where(treated)
-    progress(f"fitting {chosen.specification} on everything")
+    progress(f"fitting {specification} on everything")
     artefact = seal(
-        fit_policy(playbook, own, chosen.specification, seed=settings.seed, constant=best_constant(own)),
+        fit_policy(playbook, own, specification, seed=settings.seed, constant=best_constant(own)),
         playbook,
         data_from=float(own.decided_at[0]),
         data_to=float(own.decided_at[-1]),
         rows=len(own),
         parameters={"as_of": timestamp(as_of), "seed": settings.seed, "folds": settings.folds},
     )
-    progress("judging")
-    verdict, batch = _judge(playbook, log, chosen, champion)
     return Judged(
         playbook=playbook,
         as_of=as_of,
         champion=champion,
+        specification=specification,
         chosen=chosen,
         artefact=artefact,
         verdict=verdict,
@@ -188,33 +190,45 @@ def _candidate(
     )
 
 
-def _judge(
+def _best_that_passes(
     playbook: Playbook, log: DecisionLog, chosen: Chosen, champion: Champion
-) -> tuple[Verdict, LoggedBatch]:
+) -> tuple[str, Verdict, LoggedBatch]:
+    """The best specification; where it is a new one and fails, a refresh of the champion's that passes.
+
+    A champion must not go stale because another kind of policy looks better and can't be proven.
+    """
     later = log.decided_at > champion.trained_through
-    seen = log.where(later)
-    champion_odds = champion.policy.choose(seen.features, seen.eligible).odds
-    challenger, opponent = (
-        LoggedBatch(
-            reward=seen.reward,
-            arm=seen.arm,
-            propensity=seen.propensity,
-            target=target,
-            q_hat=chosen.crossed.q_hat[later],
-            customer=seen.customer,
-            logging=seen.odds,
-        )
-        for target in (chosen.crossed.served[later], champion_odds)
+    seen, q_hat = log.where(later), chosen.crossed.q_hat[later]
+    opponent = _batch(seen, q_hat, champion.policy.choose(seen.features, seen.eligible).odds)
+    own = champion.policy.specification
+    promotion = playbook.spec.promotion
+    best = _batch(seen, q_hat, chosen.crossed.served[later])
+    verdict = judge(best, opponent, promotion, refresh=own == chosen.specification)
+    if not verdict.promoted and own != chosen.specification and own in chosen.served:
+        again = _batch(seen, q_hat, chosen.served[own][later])
+        refreshed = judge(again, opponent, promotion, refresh=True)
+        if refreshed.promoted:
+            return own, refreshed, again
+    return chosen.specification, verdict, best
+
+
+def _batch(seen: DecisionLog, q_hat: NDArray[np.float64], target: NDArray[np.float64]) -> LoggedBatch:
+    return LoggedBatch(
+        reward=seen.reward,
+        arm=seen.arm,
+        propensity=seen.propensity,
+        target=target,
+        q_hat=q_hat,
+        customer=seen.customer,
+        logging=seen.odds,
     )
-    refresh = champion.policy.specification == chosen.specification
-    return judge(challenger, opponent, playbook.spec.promotion, refresh=refresh), challenger
 
 
 def _publish(store: Store, judged: Judged, who: str) -> Publication:
     return store.publish(
         kind="policy",
         version=judged.artefact.version,
-        specification=judged.chosen.specification,
+        specification=judged.specification,
         at=judged.as_of,
         who=who,
         why=judged.verdict.reason,

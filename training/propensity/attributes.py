@@ -40,7 +40,8 @@ def _profiles(playbook: Playbook, events: pl.DataFrame) -> pl.DataFrame:
     features = [f for f in playbook.schema.features if f.group == "attribute"]
     rows = events.filter(pl.col("type") == PROFILE).sort("customer_id", "occurred_at", maintain_order=True)
     said = [orjson.loads(text) if text else {} for text in rows["properties"]]
-    zones = [p[ZONE] if isinstance(p.get(ZONE), str) else None for p in said]
+    # A time zone that is taken back is the playbook's again; one that is not spoken of stays.
+    zones = [(p[ZONE] or playbook.spec.timezone) if ZONE in p else None for p in said]
     columns = [
         rows["customer_id"],
         rows["occurred_at"].alias("at"),

@@ -94,7 +94,10 @@ class SQLite:
                 raise
             raise Conflict("a row with this id is in the store already") from None
         except DatabaseError as error:
-            raise self._error(getattr(error.orig, "sqlite_errorname", "")) from error
+            name = getattr(error.orig, "sqlite_errorname", "")
+            if name.startswith("SQLITE_READONLY"):
+                self._writer.dispose()  # a handle opened where it could only read stays so for ever
+            raise self._error(name) from error
 
     def _error(self, name: str) -> NbaError:
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):

@@ -52,7 +52,7 @@ def _iso(seconds: float) -> str:
         ({"properties": [1]}, "properties", "not a JSON object"),
         ({"properties": {"a": "x" * 70_000}}, "properties", "more than 65536 bytes"),
         (
-            {"type": "consent", "properties": {"granted": True}},
+            {"type": "consent", "properties": {"granted": True, "purpose": "fun"}},
             "properties.purpose",
             "consent needs marketing, service or transactional",
         ),
