@@ -14,6 +14,7 @@ import typer
 from nba.errors import CallOperator, InvalidInput, NbaError, Retryable
 
 GROUP = "nba.commands"
+_ABOUT = {"experiment": "What experiments have shown."}
 EXIT_CORRECTABLE, EXIT_RETRYABLE, EXIT_OPERATOR = 2, 3, 4
 
 
@@ -31,7 +32,7 @@ def build() -> typer.Typer:
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
         parent, _, name = entry.name.rpartition(".")
         if parent and parent not in groups:
-            groups[parent] = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+            groups[parent] = typer.Typer(help=_ABOUT.get(parent), no_args_is_help=True, rich_markup_mode=None)
             app.add_typer(groups[parent], name=parent)
         (groups[parent] if parent else app).command(name)(entry.load())
     return app

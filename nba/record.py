@@ -24,6 +24,7 @@ from nba.live import Live
 from nba.model import DecisionRequest
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
+from nba.playbook.declaration import Feature
 from nba.policies.policy import Policy
 from nba.stores.ports import DecisionRow
 
@@ -227,12 +228,21 @@ def full_trace(row: DecisionRow, playbook: Playbook, gatekeeper: Gatekeeper) -> 
         **orjson.loads(row.trace),
         "funnel": funnel,
         **explanation(playbook, gatekeeper, codes, odds, values),
-        "features": {n: float(v) for n, v in zip(playbook.schema.names, features, strict=True) if v == v},
+        "features": {f.name: _said(f, v) for f, v in zip(playbook.schema.features, features, strict=True)},
         "feature_schema": playbook.schema.fingerprint,
         "status": row.status,
         "activated_at": timestamp(row.activated_at),
     }
     return {**orjson.loads(row.body), "trace": trace}
+
+
+def _said(feature: Feature, value: float) -> float | str | bool | None:
+    """A feature's value as a person says it; None where it is not known."""
+    if np.isnan(value):
+        return None
+    if feature.kind == "category":
+        return feature.categories[int(value)]
+    return bool(value) if feature.kind == "boolean" else float(value)
 
 
 def _finite(value: float) -> float | None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from nba import cli, errors
 from nba.cli import build, main
+from nba.commands.options import _writable, existing_store
 from nba.errors import FieldError, InvalidInput, InvalidPlaybook, NbaError
 
 
@@ -140,3 +141,16 @@ def test_init_where_a_file_stands_says_so(where: str, tmp_path: Path) -> None:
     assert told.returncode == 2
     assert "file" in told.stderr
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_result_that_can_not_be_written_is_found_before_any_work(tmp_path: Path) -> None:
+    assert _writable(tmp_path / "out.json") == tmp_path / "out.json"
+    for path in (tmp_path, tmp_path / "nowhere" / "out.json"):
+        with pytest.raises(InvalidInput, match="can't be written"):
+            _writable(path)
+
+
+def test_a_command_that_reads_makes_no_store(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="there is none"):
+        existing_store(str(tmp_path / "none.db"))
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
+import polars as pl
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -57,6 +58,14 @@ class Cell(Section):
         return self
 
 
+def _require_format(format: str) -> None:
+    try:
+        pl.Series(["x"]).str.to_datetime(format, strict=False)
+    except pl.exceptions.PolarsError:
+        detail = f"{format!r} is no format of date and time; write it as in %Y-%m-%d %H:%M"
+        raise ValueError(detail) from None
+
+
 class Time(Section):
     """A column of times. Without `format` ISO 8601; numbers since 1970 need `unit`."""
 
@@ -79,6 +88,8 @@ class Time(Section):
             raise ValueError("name either a column or a constant")
         if self.format is not None and self.unit is not None:
             raise ValueError("a time has a format or a unit, not both")
+        if self.format is not None:
+            _require_format(self.format)
         return self
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,6 @@ from tests.experiments.report.business import (
     filled,
     memory,
 )
-
-DATA = Path(os.environ.get("NBA_DATA_DIR", "../shared/data"))
 
 
 def measured(store: Store) -> Report:
@@ -154,9 +151,9 @@ def test_a_level_outside_0_and_1_is_refused() -> None:
         ab_report(cohort, PLAYBOOK, level=95.0)
 
 
-def test_cookie_cats_is_warned_of() -> None:
+def test_cookie_cats_is_warned_of(data_dir: Path) -> None:
     """The public experiment of 90,189 players was to be split in halves; its p value is 0.009."""
-    split = check_split(cookie_cats(DATA), {"gate_30": 1, "gate_40": 1})
+    split = check_split(cookie_cats(data_dir), {"gate_30": 1, "gate_40": 1})
     assert split.p_value == pytest.approx(0.009, abs=0.0005)
     assert split.suspicious
     assert "before believing any difference" in split_warning(split)[0]

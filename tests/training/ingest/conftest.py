@@ -1,8 +1,7 @@
-"""Fixtures of the ingest tests: the folder of real data, and an ingest into a fresh history."""
+"""Fixtures of the ingest tests: an ingest into a fresh history."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,19 +13,6 @@ from training.ingest.run import IngestReport, ingest
 
 AS_OF = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 Ingest = Callable[..., IngestReport]
-
-
-@pytest.fixture
-def data_dir() -> Path:
-    """The folder of public data sets; skips where there is none, and fails so on CI."""
-    default = Path(__file__).parents[3] / ".." / "shared" / "data"
-    folder = Path(os.environ.get("NBA_DATA_DIR", default)).resolve()
-    if not folder.is_dir():
-        reason = f"no data sets in {folder}; NBA_DATA_DIR names another folder"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return folder
 
 
 @pytest.fixture

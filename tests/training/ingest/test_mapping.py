@@ -76,3 +76,9 @@ def test_a_wrong_mapping_says_where_and_what(tmp_path: Path, old: str, new: str,
 def test_a_mapping_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.yaml: mapping: can't be read"):
         load(tmp_path / "none.yaml")
+
+
+def test_a_format_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = "sources:\n  - customer: id\n    type: t\n    time: {column: at, format: '%Y-%m-%d %H:%Q'}"
+    with pytest.raises(InvalidInput, match=r"line 4: sources\[0\].time.*is no format of date and time"):
+        _load(tmp_path, text)
