@@ -50,9 +50,7 @@ def test_a_store_in_memory_has_the_clock_it_is_given() -> None:
     assert open_store("memory:").clock == "live"
 
 
-@pytest.mark.parametrize(
-    "url", ["", "oracle://host/nba", "nba.db", "sqlite://", "sqlite:///", "sqlite:///x?mode=ro"]
-)
+@pytest.mark.parametrize("url", ["", "oracle://host/nba", "sqlite://", "sqlite:///", "sqlite:///x?mode=ro"])
 def test_a_url_that_names_no_store_is_refused_with_the_setting(url: str) -> None:
     with pytest.raises(InvalidInput, match="NBA_STORE_URL"):
         open_store(url)
@@ -62,3 +60,8 @@ def test_a_refusal_does_not_repeat_a_password() -> None:
     with pytest.raises(InvalidInput) as refusal:
         open_store("oracle://ada:hunter2@host/nba")
     assert "hunter2" not in str(refusal.value)
+
+
+def test_a_path_alone_is_sqlite(tmp_path: Path) -> None:
+    open_store(str(tmp_path / "shop.db")).close()
+    assert (tmp_path / "shop.db").exists()
