@@ -135,10 +135,18 @@ class Tracker:
             )
         except Exception as error:  # MLflow lets through whatever its database or server raises
             raise StoreUnavailable(f"MLflow at {self.uri} can't be used: {error}") from None
-        with started:
+        with started, self._reached(mlflow):
             run = Run(mlflow, started.info.run_id)
             run.log_params(params or {})
             yield run
+
+    @contextmanager
+    def _reached(self, mlflow: Any) -> Iterator[None]:
+        """What MLflow refuses on the way is told as ours, so that callers can branch by it."""
+        try:
+            yield
+        except mlflow.MlflowException as error:
+            raise StoreUnavailable(f"MLflow at {self.uri} can't be used: {error}") from None
 
     def runs(self, experiment: str) -> list[dict[str, Any]]:
         """The runs of an experiment, newest first: run_id, name, status, params, metrics, tags."""
@@ -157,25 +165,36 @@ class Tracker:
         ]
 
     def register(self, model: str, run_id: str, folder: str, tags: Mapping[str, str]) -> str:
-        """A new version of the registered `model`, the run's files in `folder`, aliased `challenger`."""
+        """A new version of the registered `model`, the run's files in `folder`, aliased `challenger`.
+
+        Raises:
+            StoreUnavailable: MLflow can't be reached, or refuses.
+        """
         mlflow = self._connected()
         client = mlflow.MlflowClient()
-        if not client.search_registered_models(filter_string=f"name = '{model}'"):
-            client.create_registered_model(model)
-        source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
-        version = str(client.create_model_version(model, source, run_id=run_id, tags=dict(tags)).version)
-        client.set_registered_model_alias(model, "challenger", version)
+        with self._reached(mlflow):
+            if not client.search_registered_models(filter_string=f"name = '{model}'"):
+                client.create_registered_model(model)
+            source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
+            version = str(client.create_model_version(model, source, run_id=run_id, tags=dict(tags)).version)
+            client.set_registered_model_alias(model, "challenger", version)
         return version
 
     def promote(self, model: str, version: str, tags: Mapping[str, str]) -> None:
-        """Alias a version `champion`, and tag it and its run."""
-        client = self._connected().MlflowClient()
-        client.set_registered_model_alias(model, "champion", version)
-        client.delete_registered_model_alias(model, "challenger")
-        run_id = client.get_model_version(model, version).run_id
-        for name, value in tags.items():
-            client.set_model_version_tag(model, version, name, value)
-            client.set_tag(run_id, name, value)
+        """Alias a version `champion`, and tag it and its run.
+
+        Raises:
+            StoreUnavailable: MLflow can't be reached, or refuses.
+        """
+        mlflow = self._connected()
+        client = mlflow.MlflowClient()
+        with self._reached(mlflow):
+            client.set_registered_model_alias(model, "champion", version)
+            client.delete_registered_model_alias(model, "challenger")
+            run_id = client.get_model_version(model, version).run_id
+            for name, value in tags.items():
+                client.set_model_version_tag(model, version, name, value)
+                client.set_tag(run_id, name, value)
 
     def files(self, run_id: str) -> list[str]:
         """What a run logged beside figures and parameters."""

@@ -115,13 +115,6 @@ class LinearModel:
             np.add(products.reshape(len(encoded), -1)[:, :k], self.level, out=scores[start : start + _ROWS])
         return scores
 
-    def score_features(self, features: Floats, phi: Floats) -> Floats:
-        """(n, F), (q, p) features of arms brought along, by `arm_features` → (n, q) scores."""
-        matrix = np.einsum("qp,pd->qd", np.column_stack((np.ones(len(phi)), phi)), self.weights)
-        scores: Floats = np.einsum("nd,qd->nq", self.encoder.encode(features), matrix[:, 1:])
-        scores += matrix[:, 0]
-        return scores
-
     def contributions(self, features: Floats, arm: Ints) -> Floats:
         """(n, F), (n,) → (n, F); with the arm's level they add up to its score."""
         parts = self.encoder.encode(features) * self.matrix[arm]

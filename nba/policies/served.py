@@ -6,7 +6,7 @@ Each keeps the floor ε·u of its playbook on every eligible arm (invariant 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -81,10 +81,6 @@ class ServedPolicy:
         best = np.where(eligible, scores, -np.inf).argmax(axis=1)
         odds = self.tree.odds(scores, eligible, self.explore, self.floor, self.ceiling)
         return Choice(odds=odds, scores=scores, best=best)
-
-    def with_arms(self, arms: ArmTable) -> ServedPolicy:
-        """The same model over another arm table. Raises SchemaMismatch where the model can't."""
-        return replace(self, model=self.model.recompiled(arms), tree=Tree.of(arms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

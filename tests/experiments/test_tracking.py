@@ -136,3 +136,11 @@ def test_a_fingerprint_is_the_same_on_every_machine() -> None:
 def test_a_column_without_a_fingerprint_is_named() -> None:
     with pytest.raises(InvalidInput, match="nested"):
         fingerprint(pl.DataFrame({"nested": [[1], [2]]}))
+
+
+def test_what_mlflow_refuses_is_told_as_unavailable(tmp_path: Path) -> None:
+    tracker = Tracker(directory=tmp_path)
+    with pytest.raises(StoreUnavailable, match="can't be used"):
+        tracker.promote("no-such-model", "1", {})
+    with pytest.raises(StoreUnavailable, match="can't be used"):
+        tracker.register("model", "no-such-run", "policy", {})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from experiments.ope import LoggedBatch
 from nba.artefacts import Artefacts
-from nba.errors import NotEnoughData
+from nba.errors import NotEnoughData, StoreUnavailable
 from nba.live import LiveSource
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import seal
@@ -93,7 +93,7 @@ def retrain(
 
     Raises:
         NotEnoughData: fewer mature decisions than any learner can use, or none since the champion's.
-        StoreUnavailable: the store or MLflow can't be reached; nothing was published.
+        StoreUnavailable: the store or MLflow can't be reached; nothing was published, unless it says so.
     """
     progress("reading the decision log")
     champion = serving_champion(store, artefacts, playbook)
@@ -106,7 +106,10 @@ def retrain(
     if judged.verdict.promoted:
         publication = _publish(store, judged, settings.who)
         served = f"{publication.specification}@{publication.number}"
-        tracker.promote(playbook.spec.name, registered, {"policy": served})
+        try:
+            tracker.promote(playbook.spec.name, registered, {"policy": served})
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"{served} serves, but is no champion in MLflow: {error.detail}") from None
     return Retrained(
         specification=judged.specification,
         version=version,
