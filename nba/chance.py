@@ -28,10 +28,16 @@ def uniforms(secret: bytes, ids: Sequence[str], salt: str = "draw") -> NDArray[n
     return np.array(numbers, dtype=np.float64) * _STEP
 
 
+def groups_of(secret: bytes, customer_ids: Sequence[str], groups: Groups) -> list[Group]:
+    """Customers' groups: by hash, so they stick; changing one share moves as few as can be."""
+    # Random ones are counted from the other end, so that the holdout may grow without moving any of them.
+    low, high = groups.holdout, 1 - groups.random_eligible
+    return [
+        "holdout" if u < low else "random_eligible" if u >= high else "treatment"
+        for u in uniforms(secret, customer_ids, salt="group").tolist()
+    ]
+
+
 def group_of(secret: bytes, customer_id: str, groups: Groups) -> Group:
-    """A customer's group: by hash, so it sticks; changing one share moves as few as can be."""
-    u = uniforms(secret, [customer_id], salt="group")[0]
-    if u < groups.holdout:
-        return "holdout"
-    # Counted from the other end, so that the holdout may grow without moving anybody out of here.
-    return "random_eligible" if u >= 1 - groups.random_eligible else "treatment"
+    """One customer's group."""
+    return groups_of(secret, [customer_id], groups)[0]

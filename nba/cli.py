@@ -14,7 +14,7 @@ import typer
 from nba.errors import CallOperator, InvalidInput, NbaError, Retryable
 
 GROUP = "nba.commands"
-_ABOUT = {"experiment": "What experiments have shown."}
+_ABOUT = {"benchmark": "Contests on public data.", "experiment": "What experiments have shown."}
 EXIT_CORRECTABLE, EXIT_RETRYABLE, EXIT_OPERATOR = 2, 3, 4
 
 

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.chance import Group, group_of, uniforms
+from nba.chance import Group, groups_of, uniforms
 from nba.contact.caps import PURPOSES, Ledger
-from nba.contact.eligibility import Situation
+from nba.contact.eligibility import Gatekeeper, Situation
 from nba.decide import decide
 from nba.errors import Conflict, InvalidInput
 from nba.features.rows import assemble
 from nba.features.state import Touchpoints
-from nba.model import Answer, ContactRow, DecisionRequest, Result
+from nba.live import Live
+from nba.model import Answer, BroughtAction, ContactRow, DecisionRequest, Result, Used
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.policies.served import UniformPolicy
-from nba.record import Grounds, Subject, decision_row, timestamp
-from nba.requests import wrong_fields
+from nba.record import Grounds, Subject, decision_rows, timestamp
+from nba.requests import differing, wrong_fields
 from nba.session import Session
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
+from nba.telling import tell
+from nba.trace import narrowed
+from nba.variants import Variants
 
 HELD_SECONDS = 1_800.0
 _MICROSECOND = 1e-6
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,10 @@ class _Asked:
 class Deciding:
     """Answers requests of one round, in which no two share a customer or a decision id."""
 
-    def __init__(self, secret: bytes, clock: Clock) -> None:
+    def __init__(self, secret: bytes, clock: Clock, variants: Variants) -> None:
         self._secret = secret
         self._clock = clock
+        self._variants = variants
 
     def answer(self, session: Session, requests: Sequence[DecisionRequest]) -> list[Result]:
         """One result a request, in order: an answer, or the error that is its alone."""
@@ -55,60 +63,141 @@ class Deciding:
         for i, request in enumerate(requests):
             known = seen.get(request.decision_id)
             if known is not None:
-                results[i] = _repeat(known, request, session.now)
+                results[i] = _repeat(session, known, request)
             elif errors := wrong_fields(request, session.live.playbook, self._clock):
                 results[i] = InvalidInput(errors)
         fresh = [i for i in range(len(requests)) if i not in results]
         customers = session.customers([requests[i].customer_id for i in fresh])
         asked: list[_Asked] = []
-        for i, customer in zip(fresh, customers, strict=True):
+        groups = groups_of(
+            self._secret, [c.customer_id for c in customers], session.live.playbook.spec.groups
+        )
+        for i, customer, group in zip(fresh, customers, groups, strict=True):
             at = _moment(requests[i], customer, session.now)
             if self._clock == "request" and at < customer.last_at:
                 latest = timestamp(customer.last_at)
                 results[i] = Conflict(f"at is before this customer's latest moment, {latest}")
             else:
-                group = group_of(self._secret, customer.customer_id, session.live.playbook.spec.groups)
                 asked.append(_Asked(i, requests[i], customer, group, at))
-        for one, row in zip(asked, self._decide(session, asked), strict=True):
-            results[one.place] = Answer(body=row.body, repeated=False, expired=False)
+        for brought, alike in _by_catalogue(asked).items():
+            live, gatekeeper = self._variants.of(session.live, brought)
+            for one, row in zip(alike, self._decide(session, live, gatekeeper, alike), strict=True):
+                results[one.place] = Answer(body=row.body, repeated=False, expired=False)
         return [results[i] for i in range(len(requests))]
 
-    def _decide(self, session: Session, asked: Sequence[_Asked]) -> list[DecisionRow]:
-        """Decide, log and fold; nothing here may depend on the arm drawn but what is recorded of it."""
-        if not asked:
-            return []
-        live, playbook = session.live, session.live.playbook
-        situation = _situation(session, asked)
+    def _decide(
+        self, session: Session, live: Live, gatekeeper: Gatekeeper, asked: Sequence[_Asked]
+    ) -> list[DecisionRow]:
+        """Decide for as many together as can overdraw no daily limit, then for the next."""
+        started = perf_counter()
+        contacts = _counting(session, gatekeeper, asked)
+        situation = _situation(session, live, asked, contacts)
         draws = uniforms(self._secret, [one.request.decision_id for one in asked])
+        session.observer.stage("fetch", perf_counter() - started)
+        part = Part(asked=asked, contacts=contacts, situation=situation, uniforms=draws)
+        keys = gatekeeper.limit_keys(situation.now, situation.zones)
+        if not keys:
+            return self._at_once(session, live, gatekeeper, part)
+        rows: list[DecisionRow] = []
+        while len(rows) < len(asked):
+            rest = part.rows(len(rows), len(asked), session.used(keys))
+            size = gatekeeper.together(rest.situation, keys)
+            now = rest.rows(0, size, rest.situation.used) if size < len(rest.asked) else rest
+            rows += self._at_once(session, live, gatekeeper, now)
+        return rows
+
+    def _at_once(self, session: Session, live: Live, gatekeeper: Gatekeeper, part: Part) -> list[DecisionRow]:
+        """Decide, log and fold; nothing here may depend on the arm drawn but what is recorded of it."""
+        started, asked = perf_counter(), part.asked
         decided = decide(
-            session.gatekeeper,
-            situation,
-            draws,
-            policy=live.policy,
-            random_policy=_uniform_policy(playbook),
+            gatekeeper,
+            part.situation,
+            part.uniforms,
+            ladder=[policy for _, policy in live.ladder],
+            random_policy=_uniform_policy(live.playbook),
             at_random=np.array([one.group == "random_eligible" for one in asked]),
+            watching=[policy for _, policy in live.watching],
         )
+        chosen = perf_counter()
         grounds = Grounds(
-            decided=decided, situation=situation, uniforms=draws, live=live, gatekeeper=session.gatekeeper
+            decided=decided,
+            situation=part.situation,
+            uniforms=part.uniforms,
+            live=live,
+            gatekeeper=gatekeeper,
+            clock=self._clock,
         )
-        rows = [decision_row(_subject(one), grounds, i) for i, one in enumerate(asked)]
-        session.append(rows, [contact_row(row, playbook) for row in rows if row.channel is not None])
+        displaced = [_displaced(grounds, i) for i in range(len(asked))]
+        subjects = [_subject(*one) for one in zip(asked, part.contacts, displaced, strict=True)]
+        rows = decision_rows(subjects, grounds)
+        session.displace(zip(rows, displaced, strict=True))
+        session.append(rows, _contact_rows(rows, grounds))
         fold_contacts(session, rows, [one.customer for one in asked])
+        tell(session.observer, grounds, rows, asked=[one.request for one in asked])
+        session.observer.stage("decide", chosen - started)
+        session.observer.stage("record", perf_counter() - chosen)
         return rows
 
 
-def _subject(asked: _Asked) -> Subject:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Requests that are decided together, and what their decisions rest on, a row each."""
+
+    asked: Sequence[_Asked]
+    contacts: Sequence[Sequence[ContactRow]]
+    situation: Situation
+    uniforms: Floats
+
+    def rows(self, start: int, stop: int, used: Mapping[tuple[str, str], Used]) -> Part:
+        """Some of them, now that so much of the daily limits is used up."""
+        rows = slice(start, stop)
+        situation = (
+            self.situation if stop - start == len(self.asked) else self.situation.rows(np.arange(start, stop))
+        )
+        return Part(
+            asked=self.asked[rows],
+            contacts=self.contacts[rows],
+            situation=replace(situation, used=used),
+            uniforms=self.uniforms[rows],
+        )
+
+
+def _by_catalogue(asked: Sequence[_Asked]) -> Mapping[tuple[BroughtAction, ...], list[_Asked]]:
+    """Requests by the actions that they bring along: most bring none."""
+    groups: dict[tuple[BroughtAction, ...], list[_Asked]] = {}
+    for one in asked:
+        groups.setdefault(one.request.brought, []).append(one)
+    return groups
+
+
+def _subject(asked: _Asked, contacts: Sequence[ContactRow], displaces: tuple[str, ...]) -> Subject:
     return Subject(
         request=asked.request,
         surrogate=asked.customer.surrogate,
         group=asked.group,
         now=asked.at,
         state_version=asked.customer.version,
+        contacts=contacts,
+        displaces=displaces,
     )
 
 
-def _situation(session: Session, asked: Sequence[_Asked]) -> Situation:
-    playbook, arms = session.live.playbook, session.live.playbook.arms
+def _displaced(grounds: Grounds, row: int) -> tuple[str, ...]:
+    """The decisions that give way to the arm drawn."""
+    decided = grounds.decided
+    arm = int(decided.arm[row])
+    if not decided.verdict.displacing[row, arm]:
+        return ()
+    return grounds.gatekeeper.displaced(grounds.situation, row, arm, decided.verdict)
+
+
+def _situation(
+    session: Session,
+    live: Live,
+    asked: Sequence[_Asked],
+    contacts: Sequence[Sequence[ContactRow]],
+) -> Situation:
+    playbook, arms = live.playbook, live.playbook.arms
     customers = [one.customer for one in asked]
     now = np.array([one.at for one in asked])
     zones = [zone_name(playbook, customer) for customer in customers]
@@ -119,30 +208,38 @@ def _situation(session: Session, asked: Sequence[_Asked]) -> Situation:
         zones=zones,
         attributes=[{name: value for name, (value, _) in c.attributes.items()} for c in customers],
         context=[one.request.context for one in asked],
-        scores=session.live.scores,
+        scores=live.scores,
     )
     return Situation(
         now=now,
         zones=zones,
         features=features,
         consent=np.array([consent_of(playbook, customer) for customer in customers]),
-        ledger=_ledger(session, customers, now),
-        asked_actions=_narrowed([one.request.actions for one in asked], arms.actions),
-        asked_channels=_narrowed([one.request.channels for one in asked], arms.channels),
+        ledger=Ledger.of(playbook, contacts),
+        asked_actions=narrowed([one.request.actions for one in asked], arms.actions),
+        asked_channels=narrowed([one.request.channels for one in asked], arms.channels),
         holdout=np.array([one.group == "holdout" for one in asked]),
     )
 
 
-def _ledger(session: Session, customers: Sequence[CustomerRow], now: NDArray[np.float64]) -> Ledger:
-    horizon = reach(session.live.playbook)
-    if horizon == 0.0:
-        return Ledger.of(session.live.playbook, [[]] * len(customers))
-    contacts = session.contacts([c.surrogate for c in customers], float(now.min()) - horizon)
-    counting = [
-        [c for c in rows if c.expires_at is None or c.expires_at > moment]
-        for rows, moment in zip(contacts, now.tolist(), strict=True)
+def _counting(session: Session, gatekeeper: Gatekeeper, asked: Sequence[_Asked]) -> list[list[ContactRow]]:
+    """The contacts that the rules count, a list a customer, by send_at, then id."""
+    reach = gatekeeper.reach
+    if reach == 0.0:
+        return [[] for _ in asked]
+    since = min(one.at for one in asked) - reach
+    known = session.contacts([one.customer.surrogate for one in asked], since)
+    return [
+        sorted((c for c in rows if _counts(c, one.at, reach)), key=_PLACE) if rows else []
+        for rows, one in zip(known, asked, strict=True)
     ]
-    return Ledger.of(session.live.playbook, counting)
+
+
+_PLACE = attrgetter("send_at", "decision_id")
+
+
+def _counts(contact: ContactRow, at: float, reach: float) -> bool:
+    return contact.send_at >= at - reach and (contact.expires_at is None or contact.expires_at > at)
 
 
 def _moment(request: DecisionRequest, customer: CustomerRow, now: float) -> float:
@@ -152,19 +249,27 @@ def _moment(request: DecisionRequest, customer: CustomerRow, now: float) -> floa
     return now + _MICROSECOND if customer.last_at == now else now
 
 
-def contact_row(row: DecisionRow, playbook: Playbook) -> ContactRow:
-    """The ledger's entry of a decision to contact: reserved, or held until it is shown."""
-    held = row.status == "held"
-    return ContactRow(
-        decision_id=row.decision_id,
-        surrogate=row.surrogate,
-        action=row.action,
-        channel=str(row.channel),
-        purpose=playbook.spec.actions[row.action].purpose,
-        send_at=row.decided_at if row.send_at is None else row.send_at,
-        status="held" if held else "reserved",
-        expires_at=row.decided_at + HELD_SECONDS if held else None,
-    )
+def _contact_rows(rows: Sequence[DecisionRow], grounds: Grounds) -> Iterator[ContactRow]:
+    """The ledger's entries of decisions to contact: reserved, or held until they are shown."""
+    playbook = grounds.live.playbook
+    for row, arm in zip(rows, grounds.decided.arm.tolist(), strict=True):
+        if row.channel is None:
+            continue
+        action, held = playbook.spec.actions[row.action], row.status == "held"
+        send_at = row.decided_at if row.send_at is None else row.send_at
+        yield ContactRow(
+            decision_id=row.decision_id,
+            surrogate=row.surrogate,
+            action=row.action,
+            channel=row.channel,
+            purpose=action.purpose,
+            category=action.category,
+            send_at=send_at,
+            status="held" if held else "reserved",
+            expires_at=row.decided_at + HELD_SECONDS if held else None,
+            cost=float(playbook.arms.cost[arm]),
+            day=grounds.gatekeeper.day_of(send_at, row.action),
+        )
 
 
 def fold_contacts(session: Session, rows: Sequence[DecisionRow], customers: Sequence[CustomerRow]) -> None:
@@ -189,16 +294,9 @@ def _latest_moment(row: DecisionRow) -> float:
     return row.decided_at if row.activated_at is None else row.activated_at
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _uniform_policy(playbook: Playbook) -> UniformPolicy:
     return UniformPolicy.of(playbook)
-
-
-@lru_cache(maxsize=16)
-def reach(playbook: Playbook) -> float:
-    """How many seconds back a contact can matter to a cap or a cooldown."""
-    cooldowns = [a.cooldown for a in playbook.spec.actions.values() if a.cooldown is not None]
-    return max([*(cap.within for cap in playbook.spec.contact.caps), *cooldowns], default=0.0)
 
 
 def zone_name(playbook: Playbook, customer: CustomerRow) -> str:
@@ -208,37 +306,34 @@ def zone_name(playbook: Playbook, customer: CustomerRow) -> str:
 
 
 def consent_of(playbook: Playbook, customer: CustomerRow) -> Bools:
-    """(purposes, channels): where consent is known and granted; the latest word wins, for one or for all."""
-    granted = np.zeros((len(PURPOSES), len(playbook.arms.channels)), dtype=np.bool_)
-    words = customer.consents
-    for place, names in _consent_names(playbook) if words else ():
-        known = [words[name] for name in names if name in words]
-        if known:  # of two words at one moment the refusal counts
-            granted[place] = max(known, key=lambda word: (word[1], not word[0]))[0]
+    """(purposes, channels): where consent is known and granted; the latest word wins, for one or for all.
+
+    Of two words at one moment the refusal counts.
+    """
+    said = sorted((at, not granted, name) for name, (granted, at) in customer.consents.items())
+    return _granted(playbook, tuple((name, not refused) for _, refused, name in said))
+
+
+@lru_cache(maxsize=4_096)
+def _granted(playbook: Playbook, words: tuple[tuple[str, bool], ...]) -> Bools:
+    """What a customer's words come to, the last one last; not to be written to."""
+    channels = playbook.arms.channels
+    granted = np.zeros((len(PURPOSES), len(channels)), dtype=np.bool_)
+    for name, value in words:
+        purpose, _, channel = name.partition("|")
+        if purpose in PURPOSES and (channel == "*" or channel in channels):
+            column = slice(None) if channel == "*" else channels.index(channel)
+            granted[PURPOSES.index(purpose), column] = value
+    granted.flags.writeable = False
     return granted
 
 
-@lru_cache(maxsize=16)
-def _consent_names(playbook: Playbook) -> list[tuple[tuple[int, int], tuple[str, str]]]:
-    """Where a consent stands in (purposes, channels), and the two names under which it may be given."""
-    return [
-        ((i, j), (f"{purpose}|{channel}", f"{purpose}|*"))
-        for i, purpose in enumerate(PURPOSES)
-        for j, channel in enumerate(playbook.arms.channels)
-    ]
-
-
-def _repeat(known: DecisionRow, request: DecisionRequest, now: float) -> Result:
+def _repeat(session: Session, known: DecisionRow, request: DecisionRequest) -> Result:
     if known.digest != request.digest:
-        return Conflict("this decision_id was used with another request; take a new one")
-    expired = known.send_at is not None and request.at is None and known.send_at < now
+        fields = " and ".join(differing(known.digest, request.digest)) or "body"
+        return Conflict(f"this decision_id was used with another {fields}; take a new id")
+    now = session.now
+    if session.clock == "request":  # there time is as far as the customer's own latest moment
+        now = session.customers_of([known.surrogate])[known.surrogate].last_at
+    expired = known.send_at is not None and known.send_at < now
     return Answer(body=known.body, repeated=True, expired=expired)
-
-
-def _narrowed(asked: Sequence[tuple[str, ...] | None], names: tuple[str, ...]) -> Bools:
-    """(n, names) which are allowed; None allows all."""
-    allowed = np.ones((len(asked), len(names)), dtype=np.bool_)
-    for row, only in enumerate(asked):
-        if only is not None:
-            allowed[row] = [name in only for name in names]
-    return allowed

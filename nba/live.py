@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 from nba.artefacts import Artefacts
 from nba.errors import CallOperator, NbaError, NotFound
@@ -19,21 +20,28 @@ from nba.journey.scores import ScoreModels, unseal_scores
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import unseal
 from nba.policies.policy import Policy
-from nba.policies.served import fallback
+from nba.policies.served import IncumbentPolicy, UniformPolicy, fallback
 from nba.stores.ports import Publication, Store
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _EARLIER = 10  # publications that a new process tries in place of a bad one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Fallback = Literal["untrained", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Live:
     """One consistent set of what serves.
 
     Attributes:
+        policy: the champion, or what serves for want of one.
         policy_name: as decisions name it, `linear@7`; number 0 is the fallback with nothing trained.
         policy_publication, scores_publication: None where nothing is published.
         trained_through: latest decision the policy was trained on, epoch seconds.
+        fallback: why something else than the published champion is `policy`: `untrained`, or `refused`
+            where the champion's artefact can't be served; None where it is the champion.
+        challenger: a policy that looks on, with its name and publication.
     """
 
     playbook: Playbook
@@ -43,6 +51,39 @@ class Live:
     scores: ScoreModels | None
     scores_publication: Publication | None
     trained_through: float | None
+    fallback: Fallback | None = None
+    challenger: Policy | None = None
+    challenger_name: str | None = None
+    challenger_publication: Publication | None = None
+
+    @cached_property
+    def ladder(self) -> tuple[tuple[str, Policy], ...]:
+        """Who decides, and who does where that fails, with their names: champion, incumbent, uniform.
+
+        In `mode: apprentice` the incumbent decides.
+        """
+        own = [(self.policy_name, self.policy)] if self.playbook.spec.mode == "autopilot" else []
+        rules = [("incumbent@0", IncumbentPolicy.of(self.playbook))] if self.playbook.incumbent_rules else []
+        rungs: list[tuple[str, Policy]] = [*own, *rules, ("uniform@0", UniformPolicy.of(self.playbook))]
+        return tuple({name: (name, policy) for name, policy in rungs}.values())
+
+    @cached_property
+    def watching(self) -> tuple[tuple[str, Policy], ...]:
+        """Policies that look on: the challenger, and in `mode: apprentice` what is trained."""
+        own = self.playbook.spec.mode == "apprentice" and self.policy_publication is not None
+        named: list[tuple[str, Policy]] = [(self.policy_name, self.policy)] if own else []
+        if self.challenger is not None and self.challenger_name is not None:
+            named.append((self.challenger_name, self.challenger))
+        return tuple(named)
+
+    def under(self, playbook: Playbook) -> Live:
+        """The same for a playbook with further arms appended, `nba.playbook.catalogue.bring`."""
+        return replace(
+            self,
+            playbook=playbook,
+            policy=self.policy.under(playbook),
+            challenger=None if self.challenger is None else self.challenger.under(playbook),
+        )
 
 
 def untrained(playbook: Playbook) -> Live:
@@ -56,6 +97,7 @@ def untrained(playbook: Playbook) -> Live:
         scores=None,
         scores_publication=None,
         trained_through=None,
+        fallback="untrained",
     )
 
 
@@ -87,16 +129,16 @@ class LiveSource:
         with self._lock:
             serving = self._store.serving()
             live = self.current
-            for kind in ("scores", "policy"):
+            for kind in ("scores", "policy", "challenger"):
                 if kind in serving:
                     live = self._brought(live, serving[kind], now)
-            changed = live is not self.current
+            changed = _in_use(live) != _in_use(self.current)
             self.current = live
             return changed
 
     def _brought(self, live: Live, wanted: Publication, now: float) -> Live:
         """`live` with the publication, or with the last good one where that can't be served."""
-        have = live.scores_publication if wanted.kind == "scores" else live.policy_publication
+        have = _serving(live, wanted.kind)
         again, _ = self._bad.get(wanted.version, (now, 0.0))
         if now < again or (have is not None and have.number == wanted.number):
             return live
@@ -104,7 +146,9 @@ class LiveSource:
             return self._swapped(live, wanted)
         except (CallOperator, NotFound) as error:
             self._refused(live, wanted, error, now)
-        return live if have is not None else self._last_good(live, wanted)
+        kept = live if have is not None or wanted.kind == "challenger" else self._last_good(live, wanted)
+        told = wanted.kind != "policy" or kept.fallback == "refused"
+        return kept if told else replace(kept, fallback="refused")
 
     def _last_good(self, live: Live, wanted: Publication) -> Live:
         """With what served before, latest first: a new process has no last good one in memory."""
@@ -120,12 +164,16 @@ class LiveSource:
         if publication.kind == "scores":
             scores = unseal_scores(artefact, live.playbook.schema)
             return replace(live, scores=scores, scores_publication=publication)
+        policy, name = unseal(artefact, live.playbook), f"{publication.specification}@{publication.number}"
+        if publication.kind == "challenger":
+            return replace(live, challenger=policy, challenger_name=name, challenger_publication=publication)
         return replace(
             live,
-            policy=unseal(artefact, live.playbook),
-            policy_name=f"{publication.specification}@{publication.number}",
+            policy=policy,
+            policy_name=name,
             policy_publication=publication,
             trained_through=artefact.manifest.data_to,
+            fallback=None,
         )
 
     def _refused(self, live: Live, publication: Publication, error: NbaError, now: float) -> None:
@@ -135,3 +183,18 @@ class LiveSource:
         self.failed += 1
         fields = {"kind": publication.kind, "version": publication.version, "number": publication.number}
         self._alert("artefact_refused", {**fields, "detail": error.detail, "serving": live.policy_name})
+
+
+def _in_use(live: Live) -> list[Publication | None]:
+    return [_serving(live, kind) for kind in ("policy", "scores", "challenger")]
+
+
+def _serving(live: Live, kind: str) -> Publication | None:
+    """The publication of a kind that is in use."""
+    match kind:
+        case "scores":
+            return live.scores_publication
+        case "challenger":
+            return live.challenger_publication
+        case _:
+            return live.policy_publication

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from nba.errors import InvalidInput, NbaError
@@ -17,6 +18,13 @@ _ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
 ID_RULE = "must be 1 to 128 of A-Z a-z 0-9 . _ ~ : -"
 _FIRST, _LAST = -2_208_988_800.0, 7_258_118_400.0  # 1900 to 2199: days added on either side stay dates
 Scalar = str | float | bool | None
+
+
+def timestamp(moment: float | None) -> str | None:
+    """Epoch seconds → `2026-11-21T18:00:00Z`, with microseconds where there are any; None for NaN."""
+    if moment is None or math.isnan(moment):
+        return None
+    return datetime.fromtimestamp(moment, UTC).isoformat()[:-6] + "Z"
 
 
 def is_id(text: str) -> bool:
@@ -35,14 +43,26 @@ def _require_moment(name: str, value: float | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BroughtAction:
+    """An action of the caller's own catalogue, with its features by name, in the order of the names."""
+
+    id: str
+    features: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_id("id", self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRequest:
     """Decide for one customer.
 
     Attributes:
         decision_id: the caller's, or made at the edge; the draw is keyed by it.
-        digest: SHA-256 of what was asked, so that a repeat is told from another request.
+        digest: of what was asked, so that a repeat is told from another request (`nba/requests.py`).
         context: the request's own features; keys the playbook doesn't declare are named, not used.
-        actions, channels: narrow the playbook's; None is all of them.
+        actions, channels: narrow the playbook's; None is all of them. `actions` names the brought ones too.
+        brought: actions that the playbook does not list.
         activate: False holds the decision until it is shown.
         at: the moment, epoch seconds; on the request clock only.
     """
@@ -53,6 +73,7 @@ class DecisionRequest:
     context: Mapping[str, Scalar] = field(default_factory=dict)
     actions: tuple[str, ...] | None = None
     channels: tuple[str, ...] | None = None
+    brought: tuple[BroughtAction, ...] = ()
     activate: bool = True
     explain: bool = False
     at: float | None = None
@@ -149,13 +170,34 @@ Result = Answer | Receipt | Activated | NbaError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRow:
-    """A contact in the ledger: reserved ones count, held ones until `expires_at`, released ones don't."""
+    """A contact in the ledger.
+
+    Reserved ones count, held ones until `expires_at`; released ones (nothing was sent), displaced ones
+    (something more valuable took their place) and lapsed ones (held too long) don't.
+
+    Attributes:
+        send_at: when it is sent, epoch seconds; what lies behind is sent.
+        cost: of the contact, in the playbook's currency.
+        day: the day whose limit it uses up, `2026-11-22` in the playbook's time zone; None where the
+            action has no daily limit.
+    """
 
     decision_id: str
     surrogate: str
     action: str
     channel: str
     purpose: str
+    category: str
     send_at: float
-    status: Literal["reserved", "held", "released"]
+    status: Literal["reserved", "held", "released", "displaced", "lapsed"]
     expires_at: float | None = None
+    cost: float = 0.0
+    day: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What an action has used up on a day: contacts, and their cost in the playbook's currency."""
+
+    contacts: int = 0
+    spend: float = 0.0

@@ -1,15 +1,12 @@
-"""The decision record: what the caller is told, and what the log keeps so that it can be explained.
-
-The blobs of a `DecisionRow` are little-endian arrays: `features` (F,) float64 in schema order, `eligible`
-(k,) int16 refusal codes (0 is eligible), `odds` and `values` (k,) float64, values being the scores.
-"""
+"""The decision record: what the caller is told, and what the log keeps (`nba/trace.py` says how)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -17,40 +14,45 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from nba.blobs import pack
+from nba.build import build
 from nba.chance import Group
 from nba.contact.eligibility import Gatekeeper, Situation
 from nba.decide import Decided
+from nba.explain import contributions, explanation
 from nba.live import Live
-from nba.model import DecisionRequest
+from nba.model import ContactRow, DecisionRequest
+from nba.model import timestamp as timestamp
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
-from nba.playbook.declaration import Feature
-from nba.policies.policy import Policy
-from nba.stores.ports import DecisionRow
+from nba.requests import unknown_brought
+from nba.stores.ports import Clock, DecisionRow
+from nba.trace import asked, rules_saw
 
 Floats = NDArray[np.float64]
 MOST_IGNORED = 50
-
-
-def timestamp(moment: float | None) -> str | None:
-    """Epoch seconds → `2026-11-21T18:00:00Z`, with microseconds where there are any."""
-    if moment is None or np.isnan(moment):
-        return None
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+_RANDOM = {"random_eligible": "uniform@0", "holdout": "no_contact@0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a decision is about: the request, the customer's surrogate and group, the state it saw."""
+    """Whom a decision is about: the request, the customer's surrogate and group, the state it saw.
+
+    Attributes:
+        contacts: those that the rules counted.
+        displaces: decisions whose contacts give way to this one's.
+    """
 
     request: DecisionRequest
     surrogate: str
     group: Group
     now: float
     state_version: int
+    contacts: Sequence[ContactRow]
+    displaces: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
     """What the decisions of a batch rest on; `uniforms` (n,) drew the arms."""
 
@@ -59,191 +61,220 @@ class Grounds:
     uniforms: Floats
     live: Live
     gatekeeper: Gatekeeper
-
-    @cached_property
-    def eligible_contacts(self) -> Sequence[bool]:
-        """For each decision, whether anything but silence was eligible."""
-        contacts = self.decided.verdict.eligible[:, 1:]
-        open_: list[bool] = np.any(contacts, axis=1).tolist()
-        return open_
+    clock: Clock
 
 
-def decision_row(subject: Subject, grounds: Grounds, row: int) -> DecisionRow:
-    """The record of row `row` of a batch, its answer inside."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """What all rows of a batch need, taken out of the arrays once: (n,) each."""
+
+    arm: list[int]
+    best: list[int]
+    propensity: list[float]
+    expected: list[float]
+    send_at: list[float]
+    explored: list[bool]
+    uniform: list[float]
+    levels: list[list[float]]
+    stage: list[float]
+    scores: list[list[float]]
+    contactable: list[bool]
+    features: list[bytes]
+    odds: list[bytes]
+    values: list[bytes]
+
+    @classmethod
+    def of(cls, grounds: Grounds) -> _Columns:
+        decided, features = grounds.decided, grounds.situation.features
+        rows, arm = np.arange(len(decided.arm)), decided.arm
+        schema = grounds.live.playbook.schema
+        return cls(
+            arm=arm.tolist(),
+            best=decided.choice.best.tolist(),
+            propensity=decided.propensity.tolist(),
+            expected=decided.choice.scores[rows, arm].tolist(),
+            send_at=decided.verdict.send_at[rows, arm].tolist(),
+            explored=decided.explored.tolist(),
+            uniform=grounds.uniforms.tolist(),
+            levels=decided.levels.tolist(),
+            stage=features[:, schema.index["stage"]].tolist(),
+            scores=features[:, _score_columns(grounds.live.playbook)[1]].tolist(),
+            features=pack(features),
+            odds=pack(decided.choice.odds),
+            values=pack(decided.choice.scores),
+            contactable=np.any(decided.verdict.eligible[:, 1:], axis=1).tolist(),
+        )
+
+
+def decision_rows(subjects: Sequence[Subject], grounds: Grounds) -> list[DecisionRow]:
+    """The records of a batch, their answers inside."""
+    columns = _Columns.of(grounds)
+    return [_row(subject, grounds, columns, i) for i, subject in enumerate(subjects)]
+
+
+def _row(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> DecisionRow:
     live, decided, request = grounds.live, grounds.decided, subject.request
-    arms, arm = live.playbook.arms, int(decided.arm[row])
-    answer = _answer(subject, grounds, row)
-    trace = {
-        "uniform": float(grounds.uniforms[row]),
-        "state_version": subject.state_version,
-        "scores": live.scores_publication.number if live.scores_publication else None,
-        "best": _best(grounds, row),
-        "actions": request.actions,
-        "channels": request.channels,
-    }
+    arm = columns.arm[row]
+    answer = _answer(subject, grounds, columns, row)
     return DecisionRow(
         decision_id=request.decision_id,
         surrogate=subject.surrogate,
         decided_at=subject.now,
-        arm=arms.names[arm],
+        arm=live.playbook.arms.names[arm],
         action=answer["action"],
         channel=answer["channel"],
         timing=answer["timing"],
-        send_at=None if arm == 0 else float(decided.verdict.send_at[row, arm]),
-        propensity=answer["propensity"],
+        send_at=None if arm == 0 else columns.send_at[row],
+        propensity=columns.propensity[row],
         group=subject.group,
         policy=answer["policy"],
         playbook=live.playbook.version,
         status="active" if request.activate else "held",
         activated_at=subject.now if request.activate else None,
         digest=request.digest,
-        body=orjson.dumps(answer),
-        trace=orjson.dumps(trace),
-        features=grounds.situation.features[row].tobytes(),
+        body=orjson.dumps(answer, option=orjson.OPT_UTC_Z),
+        trace=orjson.dumps(_trace(subject, grounds, columns, row)),
+        features=columns.features[row],
         eligible=decided.verdict.codes[row].tobytes(),
-        odds=decided.choice.odds[row].tobytes(),
-        values=decided.choice.scores[row].tobytes(),
+        odds=columns.odds[row],
+        values=columns.values[row],
     )
 
 
-def _answer(subject: Subject, grounds: Grounds, row: int) -> dict[str, Any]:
-    live, decided, playbook = grounds.live, grounds.decided, grounds.live.playbook
-    arm = int(decided.arm[row])
+def _trace(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
+    live, situation = grounds.live, grounds.situation
+    trace = {
+        "uniform": columns.uniform[row],
+        "state_version": subject.state_version,
+        "policy": live.ladder[grounds.decided.rung][0],
+        "scores": live.scores_publication.number if live.scores_publication else None,
+        "best": live.playbook.arms.names[columns.best[row]],
+        "levels": dict(zip(("action", "channel", "timing"), columns.levels[row], strict=True)),
+        "clock": grounds.clock,
+        "build": build(),
+        **asked(subject.request),
+        **rules_saw(
+            zone=situation.zones[row],
+            consent=situation.consent[row],
+            contacts=subject.contacts,
+            used=situation.used,
+        ),
+    }
+    if grounds.decided.watched:
+        trace["watching"] = _watching(grounds, columns, row)
+    return trace
+
+
+def _watching(grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
+    """Policy that looked on → the arm it thinks best, and the odds it gives to the arm drawn."""
+    names, arm = grounds.live.playbook.arms.names, columns.arm[row]
+    told = zip(grounds.live.watching, grounds.decided.watched, strict=True)
+    return {
+        name: {"best": names[choice.best[row]], "odds": float(choice.odds[row, arm])}
+        for (name, _), choice in told
+        if choice is not None
+    }
+
+
+def _answer(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
+    live, playbook, request = grounds.live, grounds.live.playbook, subject.request
+    arm, stage = columns.arm[row], columns.stage[row]
+    name, policy = live.ladder[grounds.decided.rung]
+    names = _score_columns(playbook)[0]
     answer: dict[str, Any] = {
-        "decision_id": subject.request.decision_id,
-        "customer_id": subject.request.customer_id,
-        "decided_at": timestamp(subject.now),
-        **_contact(playbook, arm, float(decided.verdict.send_at[row, arm])),
-        "propensity": float(decided.propensity[row]),
-        "expected_value": float(decided.choice.scores[row, arm]) if hasattr(live.policy, "model") else None,
-        "explored": bool(decided.explored[row]),
+        "decision_id": request.decision_id,
+        "customer_id": request.customer_id,
+        "decided_at": datetime.fromtimestamp(subject.now, UTC),
+        **_contact(playbook, arm, columns.send_at[row]),
+        "propensity": columns.propensity[row],
+        "expected_value": columns.expected[row] if hasattr(policy, "model") else None,
+        "explored": columns.explored[row],
         "group": subject.group,
-        "policy": _policy_name(subject.group, live),
+        "policy": _RANDOM.get(subject.group, name),
         "playbook": playbook.version,
-        **_standing(playbook, grounds.situation.features[row]),
+        "stage": playbook.spec.stages[int(stage)].name if stage == stage else None,
+        "scores": {n: s for n, s in zip(names, columns.scores[row], strict=True) if isfinite(s)},
         "experiment": None,
     }
-    if not grounds.eligible_contacts[row]:
-        codes = decided.verdict.codes[row, 1:]
-        answer["reason"] = grounds.gatekeeper.reasons[int(np.bincount(codes).argmax())]
-        retry_at = grounds.gatekeeper.retry_at(grounds.situation, row, decided.verdict)
-        answer["retry_at"] = timestamp(retry_at)
-    ignored = sorted(key for key in subject.request.context if key not in playbook.spec.context)
-    if ignored:
-        answer["ignored"] = [key[:64] for key in ignored[:MOST_IGNORED]]
-    if subject.request.explain:
-        answer |= _explained(grounds, row)
+    if not columns.contactable[row]:
+        answer |= _nothing_else(grounds, row)
+    fallback = _fallback(subject, grounds)
+    if fallback is not None:
+        answer["fallback"] = fallback
+    if subject.displaces:
+        answer["displaced"] = subject.displaces
+    if request.context or request.brought:
+        ignored = sorted(key for key in request.context if key not in playbook.spec.context)
+        ignored += unknown_brought(playbook, request.brought)
+        if ignored:
+            answer["ignored"] = [key[:64] for key in ignored[:MOST_IGNORED]]
+    if request.explain:
+        answer |= _explained(grounds, columns, row)
     return answer
 
 
-def _contact(playbook: Playbook, arm: int, send_at: float) -> dict[str, Any]:
+def _nothing_else(grounds: Grounds, row: int) -> dict[str, Any]:
+    """Where nothing but silence was eligible: the rule that refused most arms, and when it may lift.
+
+    What the request itself left out is the reason only where that is all of it.
+    """
+    gatekeeper, decided = grounds.gatekeeper, grounds.decided
+    reasons = [gatekeeper.reasons[code] for code in decided.verdict.codes[row, 1:].tolist()]
+    others = [reason for reason in reasons if not reason.startswith("request.")]
+    retry_at = gatekeeper.retry_at(grounds.situation, row, decided.verdict)
+    return {"reason": Counter(others or reasons).most_common(1)[0][0], "retry_at": timestamp(retry_at)}
+
+
+def _fallback(subject: Subject, grounds: Grounds) -> str | None:
+    """Why something else than the champion decided; None where it did, or was not meant to."""
+    if subject.group != "treatment":
+        return None
+    if grounds.decided.rung > 0:
+        return "failed"
+    return grounds.live.fallback if grounds.live.playbook.spec.mode == "autopilot" else None
+
+
+def _contact(playbook: Playbook, arm: int, send_at: float) -> Mapping[str, Any]:
     """What is done, where, when and what for; nulls for no contact."""
-    arms = playbook.arms
-    if arm == 0:
-        nothing = dict.fromkeys(("channel", "timing", "send_at", "purpose"))
-        return {"action": NO_CONTACT, **nothing}
-    action = arms.actions[arms.action[arm]]
-    return {
-        "action": action,
-        "channel": arms.channels[arms.channel[arm]],
-        "timing": arms.timings[arms.timing[arm]],
-        "send_at": timestamp(send_at),
-        "purpose": playbook.spec.actions[action].purpose,
-    }
+    known = _told(playbook)[arm]
+    return known if arm == 0 else {**known, "send_at": datetime.fromtimestamp(send_at, UTC)}
 
 
-def _policy_name(group: Group, live: Live) -> str:
-    return {"treatment": live.policy_name, "random_eligible": "uniform@0", "holdout": "no_contact@0"}[group]
+@lru_cache(maxsize=64)
+def _told(playbook: Playbook) -> list[dict[str, Any]]:
+    """Each arm as answers tell it, `send_at` left open."""
+    arms, actions = playbook.arms, playbook.spec.actions
+    nothing: dict[str, Any] = dict.fromkeys(("action", "channel", "timing", "send_at", "purpose"))
+    told = [{**nothing, "action": NO_CONTACT}]
+    for a, c, t in zip(
+        arms.action[1:].tolist(), arms.channel[1:].tolist(), arms.timing[1:].tolist(), strict=True
+    ):
+        action = arms.actions[a]
+        told.append(
+            {
+                "action": action,
+                "channel": arms.channels[c],
+                "timing": arms.timings[t],
+                "send_at": None,
+                "purpose": actions[action].purpose,
+            }
+        )
+    return told
 
 
-def _standing(playbook: Playbook, features: Floats) -> dict[str, Any]:
-    """The customer's stage and scores, as far as they are known."""
-    stage = features[playbook.schema.index["stage"]]
-    known = ((name, float(features[column])) for name, column in _score_columns(playbook))
-    return {
-        "stage": playbook.spec.stages[int(stage)].name if np.isfinite(stage) else None,
-        "scores": {name: score for name, score in known if isfinite(score)},
-    }
+@lru_cache(maxsize=64)
+def _score_columns(playbook: Playbook) -> tuple[list[str], list[int]]:
+    """Scores as answers name them, and their columns."""
+    scores = [(f.name, i) for i, f in enumerate(playbook.schema.features) if f.group == "score"]
+    return [name.removeprefix("propensity_") for name, _ in scores], [i for _, i in scores]
 
 
-@lru_cache(maxsize=16)
-def _score_columns(playbook: Playbook) -> list[tuple[str, int]]:
-    """Scores as answers name them, with their columns."""
-    features = enumerate(playbook.schema.features)
-    return [(f.name.removeprefix("propensity_"), i) for i, f in features if f.group == "score"]
-
-
-def _best(grounds: Grounds, row: int) -> str | None:
-    best = int(grounds.decided.choice.best[row])
-    return grounds.live.playbook.arms.names[best] if best >= 0 else None
-
-
-def _explained(grounds: Grounds, row: int) -> dict[str, Any]:
+def _explained(grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
     live, choice = grounds.live, grounds.decided.choice
     codes, features = grounds.decided.verdict.codes[row], grounds.situation.features[row]
-    arm = int(grounds.decided.arm[row])
+    _, policy = live.ladder[grounds.decided.rung]
     return {
         **explanation(live.playbook, grounds.gatekeeper, codes, choice.odds[row], choice.scores[row]),
-        "contributions": contributions(live.policy, live.playbook, features, arm),
-        "best": _best(grounds, row),
+        "contributions": contributions(policy, live.playbook, features, columns.arm[row]),
+        "best": live.playbook.arms.names[columns.best[row]],
     }
-
-
-def explanation(
-    playbook: Playbook, gatekeeper: Gatekeeper, codes: NDArray[np.int16], odds: Floats, values: Floats
-) -> dict[str, Any]:
-    """What was refused and why, and what the eligible arms were worth."""
-    names = playbook.arms.names
-    return {
-        "refused": {names[a]: gatekeeper.reasons[codes[a]] for a in np.flatnonzero(codes)},
-        "alternatives": [
-            {"arm": names[a], "odds": float(odds[a]), "score": _finite(values[a])}
-            for a in np.flatnonzero(codes == 0)
-        ],
-    }
-
-
-def contributions(policy: Policy, playbook: Playbook, features: Floats, arm: int) -> dict[str, float]:
-    """What each feature adds to the arm's score, largest first; empty for a policy that predicts nothing."""
-    model = getattr(policy, "model", None)
-    if model is None:
-        return {}
-    parts = model.contributions(features[None, :], np.array([arm]))[0]
-    order = np.argsort(-np.abs(parts), kind="stable")
-    return {playbook.schema.names[i]: float(parts[i]) for i in order if parts[i] != 0.0}
-
-
-def full_trace(row: DecisionRow, playbook: Playbook, gatekeeper: Gatekeeper) -> Mapping[str, Any]:
-    """The answer's fields plus `trace`: the funnel from candidates to the draw, and what it rested on."""
-    codes = np.frombuffer(row.eligible, dtype=np.int16)
-    odds, values = (np.frombuffer(blob, dtype=np.float64) for blob in (row.odds, row.values))
-    features = np.frombuffer(row.features, dtype=np.float64)
-    funnel = {
-        "candidates": len(codes),
-        "refused": int(np.count_nonzero(codes)),
-        "scored": int(np.count_nonzero(codes == 0)),
-        "drawn": row.arm,
-    }
-    trace = {
-        **orjson.loads(row.trace),
-        "funnel": funnel,
-        **explanation(playbook, gatekeeper, codes, odds, values),
-        "features": {f.name: _said(f, v) for f, v in zip(playbook.schema.features, features, strict=True)},
-        "feature_schema": playbook.schema.fingerprint,
-        "status": row.status,
-        "activated_at": timestamp(row.activated_at),
-    }
-    return {**orjson.loads(row.body), "trace": trace}
-
-
-def _said(feature: Feature, value: float) -> float | str | bool | None:
-    """A feature's value as a person says it; None where it is not known."""
-    if np.isnan(value):
-        return None
-    if feature.kind == "category":
-        return feature.categories[int(value)]
-    return bool(value) if feature.kind == "boolean" else float(value)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

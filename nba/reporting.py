@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from nba.deciding import HELD_SECONDS, fold_contacts
 from nba.errors import Conflict, InvalidInput, NotFound
 from nba.features.state import Touchpoints
-from nba.model import Activated, Activation, Receipt, Rejection, Report, Reports, Result, Scalar
-from nba.record import timestamp
+from nba.model import Activated, Activation, Receipt, Rejection, Report, Reports, Result, Scalar, timestamp
 from nba.session import Session
 from nba.stores.ports import CustomerRow, Store, TouchpointRow
 from nba.words import consent, hear, profile
@@ -114,6 +113,8 @@ class _Reader:
                 return profile(self._playbook, report.properties)
             case "identify":
                 return _identity(report.properties, self._store.secret)
+            case "not_sent" if report.decision_id is None:
+                raise InvalidInput.of("decision_id", "name the decision of which nothing was sent")
             case type if type in _WITH_TEXT and isinstance(report.properties.get("text"), str):
                 return {"text": report.properties["text"]}
         return {}
@@ -158,6 +159,9 @@ def _apply(session: Session, taken: Sequence[_Taken]) -> None:
     """Fold new rows into their customers: attributes, consents, feature state."""
     if not taken:
         return
+    unsent = [str(t.row.decision_id) for t in taken if t.row.type == "not_sent"]
+    if unsent:
+        session.release(unsent, "released")
     for t in taken:
         hear(t.customer, t.row.type, t.row.channel, t.properties, t.row.occurred_at)
         session.changed(t.customer, t.row.occurred_at)
@@ -177,18 +181,19 @@ def _apply(session: Session, taken: Sequence[_Taken]) -> None:
 
 def activate(session: Session, command: Activation) -> Result:
     """A held decision was shown: it counts as a contact from now on, and may train."""
-    row = session.decisions([command.decision_id]).get(command.decision_id)
-    if row is None:
+    owner = session.owners([command.decision_id]).get(command.decision_id)
+    if owner is None:
         return NotFound("there is no such decision")
+    (customer,) = session.customers([owner])
+    row = session.again(command.decision_id)  # as it is now that its customer is locked
     if row.status == "active":
         return Activated()
-    customer = session.customers_of([row.surrogate])[row.surrogate]
     now = customer.last_at if session.clock == "request" else session.now
     if now >= row.decided_at + HELD_SECONDS:  # from then on its reservation holds nothing free
         return Conflict("the decision was held for 30 minutes and has lapsed; ask for a new one")
-    session.flush()
+    if row.channel is not None and not session.still_counts(row):
+        return Conflict("the decision was reported as not sent; ask for a new one")
     session.transaction.activate(row.decision_id, now)
-    session.forget(row)
-    shown = session.decisions([row.decision_id])[row.decision_id]
-    fold_contacts(session, [shown], [customer])
+    session.observer.activation(row.action, "activated")
+    fold_contacts(session, [session.again(row.decision_id)], [customer])
     return Activated()

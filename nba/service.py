@@ -8,31 +8,42 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from time import perf_counter
 
 import orjson
 
 from nba.contact.eligibility import Gatekeeper
 from nba.deciding import Deciding
-from nba.errors import NotFound
-from nba.live import LiveSource
-from nba.model import Activation, Command, DecisionRequest, Report, Reports, Result
+from nba.errors import Conflict, NotFound, StoreUnavailable
+from nba.explain import full_trace
+from nba.live import Live, LiveSource
+from nba.model import Activation, Command, DecisionRequest, Report, Reports, Result, timestamp
+from nba.observer import NullObserver, Observer
+from nba.playbook.catalogue import bring
 from nba.playbook.compile import Playbook, parse
-from nba.record import full_trace
 from nba.reporting import activate, take_reports
+from nba.requests import wrong_fields
 from nba.session import PackedStates, Session
 from nba.stores.ports import Store
+from nba.trace import brought_of
+from nba.variants import Variants
+
+_ATTEMPTS = 5
 
 
 class Service:
     """The engine behind the API. `handle` is called from one thread at a time per process."""
 
-    def __init__(self, *, store: Store, live: LiveSource) -> None:
+    def __init__(self, *, store: Store, live: LiveSource, observer: Observer | None = None) -> None:
         self._store = store
         self._live = live
-        self._gatekeepers: dict[str, Gatekeeper] = {}
+        self._observer = observer or NullObserver()
         self._kept: set[str] = set()
         self._packed = PackedStates(store)
-        self._deciding = Deciding(store.secret, store.clock)
+        self._variants = Variants()
+        self._deciding = Deciding(store.secret, store.clock, self._variants)
 
     def handle(self, commands: Sequence[Command], now: float) -> list[Result]:
         """Answer each command, in order; a bad one is answered with its error and changes nothing.
@@ -45,34 +56,55 @@ class Service:
         """
         live = self._live.current
         self._keep(live.playbook)
+        bringing = [c for c in commands if isinstance(c, DecisionRequest) and c.brought]
+        for request in bringing:  # a catalogue takes its time, so not inside the transaction
+            if not wrong_fields(request, live.playbook, self._store.clock):
+                self._variants.of(live, request.brought)
+        for _ in range(_ATTEMPTS):
+            with suppress(Conflict):  # another process has written one of these ids meanwhile: now it is seen
+                return self._handle(commands, live, now)
+        raise StoreUnavailable("other processes keep writing what this batch needs")
+
+    def _handle(self, commands: Sequence[Command], live: Live, now: float) -> list[Result]:
         results: dict[int, Result] = {}
         with self._store.transaction() as transaction:
             session = Session(
                 transaction,
                 live=live,
-                gatekeeper=self._gatekeeper(live.playbook),
                 now=now,
                 clock=self._store.clock,
                 packed=self._packed,
+                observer=self._observer,
             )
-            for positions in _rounds(commands, _owners(session, commands)):
+            owners = _owners(session, commands)
+            rounds = _rounds(commands, owners)
+            if len(rounds) > 1:  # locked at once, not round by round
+                session.customers(sorted(_customers(session, commands, owners)))
+            if limited(live.playbook):
+                session.lapse(_earliest(commands, now))
+            for positions in rounds:
                 self._round(session, commands, positions, results)
             session.save()
+            written = perf_counter()
+        self._observer.stage("commit", perf_counter() - written)
+        self._observer.rounds(len(rounds))
         return [results[i] for i in range(len(commands))]
 
     def _round(
         self, session: Session, commands: Sequence[Command], positions: list[int], results: dict[int, Result]
     ) -> None:
         reports = [(i, c) for i in positions if isinstance(c := commands[i], Reports)]
-        taken = take_reports(session, [c for _, c in reports], self._store)
-        results.update(zip((i for i, _ in reports), taken, strict=True))
+        if reports:
+            taken = take_reports(session, [c for _, c in reports], self._store)
+            results.update(zip((i for i, _ in reports), taken, strict=True))
         for i in positions:
             command = commands[i]
             if isinstance(command, Activation):
                 results[i] = activate(session, command)
         requests = [(i, c) for i in positions if isinstance(c := commands[i], DecisionRequest)]
-        answers = self._deciding.answer(session, [c for _, c in requests])
-        results.update(zip((i for i, _ in requests), answers, strict=True))
+        if requests:
+            answers = self._deciding.answer(session, [c for _, c in requests])
+            results.update(zip((i for i, _ in requests), answers, strict=True))
 
     def decision(self, decision_id: str) -> bytes:
         """A decision's answer plus `trace`, as JSON.
@@ -83,28 +115,73 @@ class Service:
         row = self._store.decision(decision_id)
         if row is None:
             raise NotFound("there is no such decision")
+        logged = orjson.loads(row.trace)
         playbook = self._playbook_of(row.playbook)
-        return orjson.dumps(full_trace(row, playbook, self._gatekeeper(playbook)))
+        live = self._live.current
+        brought = brought_of(logged)
+        if brought:
+            playbook = bring(playbook, brought)
+        named = dict(live.ladder) if row.playbook == live.playbook.version and not brought else {}
+        policy = named.get(logged.get("policy", ""))
+        return orjson.dumps(full_trace(row, playbook, Gatekeeper(playbook), policy))
+
+    def outbox(self, after: int, limit: int) -> bytes:
+        """`{"messages", "next"}` as JSON: what the orchestrator must be told after message number `after`."""
+        rows = self._store.outbox(after, limit)
+        customers = self._store.names([row.surrogate for row in rows])
+        messages = [
+            {
+                "number": row.number,
+                "id": row.id,
+                "type": row.type,
+                "at": timestamp(row.at),
+                "customer_id": customers.get(row.surrogate),
+                "decision_id": row.decision_id,
+                "data": orjson.loads(row.body),
+            }
+            for row in rows
+        ]
+        return orjson.dumps({"messages": messages, "next": rows[-1].number if rows else after})
 
     def _playbook_of(self, version: str) -> Playbook:
         current = self._live.current.playbook
         if version == current.version:
             return current
-        known = self._gatekeepers.get(version)
-        if known is not None:
-            return known.playbook
         text = self._store.playbook(version)
         if text is None:
             raise NotFound(f"the playbook {version} of this decision is not kept here")
-        return parse(text, source=version)
+        return _parsed(text, version)
 
     def _keep(self, playbook: Playbook) -> None:
         if playbook.version not in self._kept:
             self._store.keep_playbook(playbook.version, playbook.text)
             self._kept.add(playbook.version)
 
-    def _gatekeeper(self, playbook: Playbook) -> Gatekeeper:
-        return self._gatekeepers.setdefault(playbook.version, Gatekeeper(playbook))
+
+@lru_cache(maxsize=16)
+def _parsed(text: str, version: str) -> Playbook:
+    return parse(text, source=version, kept=True)
+
+
+def _customers(session: Session, commands: Sequence[Command], owners: Mapping[str, str]) -> set[str]:
+    """Whom the decisions of a batch are for, and who is known already."""
+    asked = {
+        c.customer_id
+        for c in commands
+        if isinstance(c, DecisionRequest) and not wrong_fields(c, session.live.playbook, session.clock)
+    }
+    return asked | set(owners.values())
+
+
+def _earliest(commands: Sequence[Command], now: float) -> float:
+    """The moment of a batch: the server's, or on the request clock the earliest that it asks about."""
+    return min((c.at for c in commands if isinstance(c, DecisionRequest) and c.at is not None), default=now)
+
+
+@lru_cache(maxsize=16)
+def limited(playbook: Playbook) -> bool:
+    """Whether any action has a daily limit."""
+    return any(action.daily is not None for action in playbook.spec.actions.values())
 
 
 def _owners(session: Session, commands: Sequence[Command]) -> Mapping[str, str]:

@@ -6,13 +6,13 @@ Words carry their own time, so that the order in which they arrive does not matt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 import numpy as np
 
 from nba.contact.caps import PURPOSES
+from nba.contact.zones import is_zone
 from nba.errors import InvalidInput
 from nba.features.rows import code
 from nba.model import Scalar
@@ -51,7 +51,7 @@ def profile(playbook: Playbook, properties: Mapping[str, Scalar]) -> dict[str, S
     kept: dict[str, Scalar] = {}
     for name, value in properties.items():
         if name == "timezone":
-            if value is not None and value not in _zones():
+            if value is not None and not is_zone(str(value)):
                 raise InvalidInput.of("properties.timezone", "there is no such time zone")
         elif name not in declared:
             continue
@@ -61,12 +61,6 @@ def profile(playbook: Playbook, properties: Mapping[str, Scalar]) -> dict[str, S
             raise InvalidInput.of(f"properties.{name}", f"must be {mend}")
         kept[name] = value
     return kept
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Asked once: it takes 35 ms, and profiles are heard inside a write transaction."""
-    return frozenset(available_timezones())
 
 
 @lru_cache(maxsize=16)

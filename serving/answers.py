@@ -16,11 +16,13 @@ class Told(BaseModel):
 
 
 class Alternative(Told):
-    """One eligible arm."""
+    """One eligible arm: its odds, what the model expects of it, the playbook's lever, and both together."""
 
     arm: str
     odds: float
     score: float | None
+    lever: float | None = None
+    value: float | None = None
 
 
 class Decision(Told):
@@ -46,7 +48,16 @@ class Decision(Told):
     reason: str | None = Field(default=None, description="The rule, where nothing else was eligible.")
     retry_at: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
     ignored: list[str] | None = Field(
-        default=None, description="Context keys that the playbook doesn't declare."
+        default=None,
+        description="Context keys that the playbook doesn't declare, and features of brought actions that "
+        "the learner doesn't know, as `actions.features.<name>`; at most 50.",
+    )
+    fallback: str | None = Field(
+        default=None,
+        description="Why something else than the champion decided: untrained, refused or failed.",
+    )
+    displaced: list[Id] | None = Field(
+        default=None, description="Decisions whose contact gives way to this one; the outbox tells of each."
     )
     refused: dict[str, str] | None = Field(default=None, description="With explain: arm → reason.")
     alternatives: list[Alternative] | None = Field(default=None, description="With explain.")
@@ -121,6 +132,32 @@ class PolicyOut(Told):
     scores: PublishedScores | None
 
 
+class Message(Told):
+    """Something that the orchestrator must do or know. `id` tells a message that was pulled twice."""
+
+    number: int
+    id: str
+    type: str = Field(description="decision.displaced, …")
+    at: str = Field(json_schema_extra={"format": "date-time"})
+    customer_id: str | None
+    decision_id: str | None
+    data: dict[str, Any]
+
+
+class Outbox(Told):
+    """Messages in order; pass `next` as `after` once they are dealt with."""
+
+    messages: list[Message]
+    next: int
+
+
+class Disk(Told):
+    """Room on the store's disk; `free_bytes` is null where it can't be known from here."""
+
+    free_bytes: int | None
+    low: bool
+
+
 class Alive(Told):
     """The process answers."""
 
@@ -134,3 +171,4 @@ class Ready(Told):
     policy: str
     playbook: str
     worker: int
+    disk: Disk

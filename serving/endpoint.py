@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from nba.errors import NbaError, TooLarge
 from serving import problems
+from serving.alerts import Alerts
 from serving.engine import Engine
 from serving.logs import log, unexpected
 from serving.problems import Problem
@@ -26,11 +27,20 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a handler is given: path parameters, the whole body, its content type."""
+    """What a handler is given.
+
+    Attributes:
+        path: its parameters.
+        query: as it stands in the address.
+        body: the whole of it.
+        since: when the request came, by `perf_counter`.
+    """
 
     path: Mapping[str, str]
+    query: bytes
     body: bytes
     content_type: str
+    since: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +71,23 @@ class Endpoint:
         started = time.perf_counter()
         engine: Engine = scope["app"].state.engine
         try:
-            reply = await self._handler(engine, await _call(scope, receive))
+            reply = await self._handler(engine, await _call(scope, receive, started))
         except Disconnected:
             return
         except Exception as error:  # whatever it is, the caller gets a problem and the log the rest
-            reply = refusal(error, self._route)
+            reply = refusal(error, self._route, engine.alerts)
         await _send(reply, send)
         seconds = time.perf_counter() - started
         engine.metrics.request(self._route, scope["method"], reply.status, seconds)
 
 
-def refusal(error: Exception, route: str) -> Reply:
-    """The reply to an error; one that nobody foresaw is logged."""
+def refusal(error: Exception, route: str, alerts: Alerts) -> Reply:
+    """The reply to an error. One that nobody foresaw is logged; what is refused for now, once a minute."""
     problem = Problem.of(error)
     if problem.kind is problems.UNEXPECTED:
         log().error("unexpected_error", route=route, **unexpected(error))
     elif problem.kind.status >= 500 and isinstance(error, NbaError):
-        log().warning("refused", route=route, problem=problem.kind.type, detail=error.detail)
+        alerts.on("refused", problem.kind.type, route=route, detail=error.detail)
     return problem_reply(problem)
 
 
@@ -90,7 +100,7 @@ def problem_reply(problem: Problem, headers: Headers = ()) -> Reply:
     )
 
 
-async def _call(scope: Scope, receive: Receive) -> Call:
+async def _call(scope: Scope, receive: Receive, since: float) -> Call:
     content_type, length = "", None
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -99,7 +109,13 @@ async def _call(scope: Scope, receive: Receive) -> Call:
             length = value
     if length is not None and (len(length) > 15 or int(length) > MOST_BYTES):
         raise _too_large()
-    return Call(path=scope["path_params"], body=await _body(receive), content_type=content_type)
+    return Call(
+        path=scope["path_params"],
+        query=scope["query_string"],
+        body=await _body(receive),
+        content_type=content_type,
+        since=since,
+    )
 
 
 async def _body(receive: Receive) -> bytes:

@@ -9,28 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, cast
 
-import orjson
-
-from nba.errors import NbaError
+from nba.errors import NbaError, StoreUnavailable
 from nba.live import Live, LiveSource
 from nba.model import Activation, Answer, Command, DecisionRequest, Receipt, Reports, Result
 from nba.service import Service
 from nba.stores.group import GroupCommit
 from nba.stores.ports import Store
+from serving.alerts import Alerts
+from serving.disk import Disk
 from serving.logs import log, unexpected
 from serving.metrics import Metrics
 
 _LAST_SECONDS = 4.0  # for what is queued when the server stops
-_BULK, _BULKS = 256, 8  # bodies of many wait for a turn, so that they never fill the queue
+_BULK, _BULKS = 256, 2  # bodies of many take turns, so that who asks for one waits for two batches of them
+_LOOK_SECONDS = 10.0  # between two looks at the disk
 
 
 class Engine:
     """What handlers call. Built by `running`, which also ends it.
 
     Attributes:
-        metrics: of this worker.
+        metrics, alerts: of this worker.
     """
 
     def __init__(
@@ -40,16 +42,19 @@ class Engine:
         store: Store,
         live: LiveSource,
         metrics: Metrics,
+        alerts: Alerts,
         clock: Callable[[], float],
     ) -> None:
         self.metrics = metrics
         self._service = service
         self._store = store
         self._live = live
+        self.alerts = alerts
         self._clock = clock
+        self._look_again = 0.0
         self._waiting = 0
         self._bulk = asyncio.Semaphore(_BULKS)
-        self._group = GroupCommit(self._handle)
+        self._group = GroupCommit(self._handle, waited=metrics.waited)
 
     @property
     def live(self) -> Live:
@@ -58,26 +63,19 @@ class Engine:
 
     async def decide(self, request: DecisionRequest) -> Answer:
         """Raises NbaError: what is wrong with this request, or that nothing can be stored now."""
-        answer = cast(Answer, await self._submit(request))
-        if not answer.repeated:
-            self.metrics.decision(orjson.loads(answer.body))
-        return answer
+        return cast(Answer, await self._submit(request))
 
     async def decide_all(self, requests: Sequence[DecisionRequest | NbaError]) -> list[Answer | Exception]:
         """An answer or an error for each, in order; those that are errors already stay so."""
-        results: list[Answer | Exception] = []
-        for start in range(0, len(requests), _BULK):
+        results = cast(list[Answer | Exception], list(requests))
+        places = [i for i, request in enumerate(requests) if isinstance(request, DecisionRequest)]
+        for start in range(0, len(places), _BULK):
+            some = places[start : start + _BULK]
             async with self._bulk:
-                results += await asyncio.gather(*map(self._settled, requests[start : start + _BULK]))
+                answers = await self._submit_all([cast(DecisionRequest, requests[i]) for i in some])
+            for i, answer in zip(some, answers, strict=True):
+                results[i] = answer
         return results
-
-    async def _settled(self, request: DecisionRequest | NbaError) -> Answer | Exception:
-        if isinstance(request, NbaError):
-            return request
-        try:
-            return await self.decide(request)
-        except Exception as error:  # it belongs to this item alone
-            return error
 
     async def report(self, reports: Reports) -> Receipt:
         """Raises StoreUnavailable, Overloaded."""
@@ -91,9 +89,14 @@ class Engine:
         """Raises NotFound, StoreUnavailable."""
         return await asyncio.to_thread(self._service.decision, decision_id)
 
-    async def ping(self) -> None:
-        """Raises StoreUnavailable where a decision could not be stored now."""
+    async def outbox(self, after: int, limit: int) -> bytes:
+        """Messages with a number above `after`, as JSON. Raises StoreUnavailable."""
+        return await asyncio.to_thread(self._service.outbox, after, limit)
+
+    async def ready(self) -> Disk:
+        """How much room is left. Raises StoreUnavailable where a decision could not be stored now."""
         await asyncio.to_thread(self._store.ping)
+        return await self._look_at_disk()
 
     async def refresh(self) -> None:
         """Look up what should serve. A failure is logged and counted, and what serves stays."""
@@ -101,25 +104,45 @@ class Engine:
         try:
             changed = await asyncio.to_thread(self._live.refresh, now)
         except NbaError as error:
-            self.metrics.refresh_failures.inc()
+            self.metrics.refresh_failed()
             log().warning("refresh_failed", detail=error.detail)
             return
         except Exception as error:  # a defect here must not stop a worker that can still decide
-            self.metrics.refresh_failures.inc()
+            self.metrics.refresh_failed()
             log().error("refresh_failed", **unexpected(error))
             return
         if changed:
             log().info("serves", policy=self.live.policy_name, playbook=self.live.playbook.version)
         self.metrics.serves(self.live, now)
+        if now >= self._look_again:
+            self._look_again = now + _LOOK_SECONDS
+            await self._look_at_disk()
 
     async def close(self) -> None:
         """Answer what was asked, then stop."""
         await self._group.close(_LAST_SECONDS)
 
+    async def _look_at_disk(self) -> Disk:
+        disk = Disk(free_bytes=await asyncio.to_thread(self._store.free_bytes))
+        self.metrics.room(disk.free_bytes)
+        if disk.low:
+            self.alerts.on("disk_low", free_bytes=disk.free_bytes)
+        else:
+            self.alerts.off("disk_low")
+        return disk
+
     def _handle(self, commands: Sequence[Command]) -> list[Result]:
-        self.metrics.batch.observe(len(commands))
-        self.metrics.waiting.set(self._waiting)
-        return self._service.handle(commands, self._clock())
+        started = perf_counter()
+        try:
+            results = self._service.handle(commands, self._clock())
+        except Exception as error:
+            self.metrics.failed(store=isinstance(error, StoreUnavailable))
+            if isinstance(error, StoreUnavailable):
+                self.alerts.on("store_down", detail=error.detail)
+            raise
+        self.metrics.committed(len(commands), self._waiting, perf_counter() - started)
+        self.alerts.off("store_down")
+        return results
 
     async def _submit(self, command: Command) -> Any:
         self._waiting += 1
@@ -127,6 +150,13 @@ class Engine:
             return await self._group.submit(command)
         finally:
             self._waiting -= 1
+
+    async def _submit_all(self, commands: Sequence[Command]) -> list[Any]:
+        self._waiting += len(commands)
+        try:
+            return await self._group.submit_all(commands)
+        finally:
+            self._waiting -= len(commands)
 
 
 @asynccontextmanager

@@ -3,109 +3,140 @@
 The workers write to files in `PROMETHEUS_MULTIPROC_DIR`, which `nba serve` sets before it starts them;
 prometheus_client looks at that variable when it is first imported. Gauges that speak of one worker
 carry its process id in the label `worker`.
+
+Two threads measure, the event loop and the writer; each tallies for itself. The writer's tally counts when
+its batch is committed, the event loop's a moment later.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any, Literal
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 
 from nba.live import Live
+from serving.alerts import Alerts
+from serving.measures import Measures
+from serving.tally import Tally
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_MOMENT_SECONDS = 0.02
 MEDIA_TYPE = CONTENT_TYPE_LATEST.encode()
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
-    """One worker's metrics, and the page on which all workers' are added up."""
+    """One worker's metrics, and the page on which all workers' are added up. An `nba.observer.Observer`."""
 
-    def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
+        self._registry = CollectorRegistry()
+        self._measures = Measures.of(self._registry)
         self._worker = str(os.getpid())
-        self._requests = Counter(
-            "nba_http_requests", "Requests answered.", ["route", "method", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "nba_http_seconds", "From request to answer.", ["route"], buckets=_SECONDS, registry=registry
-        )
-        self.batch = Histogram(
-            "nba_commit_size", "Commands in one commit.", buckets=_SIZES, registry=registry
-        )
-        self.waiting = Gauge(
-            "nba_commands_waiting",
-            "Commands not answered yet, seen at each commit.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._decisions = Counter(
-            "nba_decisions", "Decisions made.", ["group", "explored", "contact"], registry=registry
-        )
-        self._refused = Counter(
-            "nba_decisions_all_refused",
-            "Decisions for which nothing was eligible.",
-            ["reason"],
-            registry=registry,
-        )
-        self.artefacts_refused = Counter(
-            "nba_artefacts_refused", "Artefacts that were not taken.", registry=registry
-        )
-        self.refresh_failures = Counter(
-            "nba_refresh_failures", "Times that what serves could not be looked up.", registry=registry
-        )
-        self._policy = Gauge(
-            "nba_policy_info",
-            "1 for what the worker serves, 0 for what it served.",
-            ["worker", "policy", "playbook"],
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
-        self._age = Gauge(
-            "nba_policy_age_seconds",
-            "Since the serving policy was published.",
-            ["worker"],
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
         self._served: tuple[str, str] | None = None
+        self._actions: frozenset[str] = frozenset()
         self._children: dict[tuple[str, ...], Any] = {}
+        self._loop, self._writer = Tally(), Tally()
+        self._flushing = False
+
+    # The event loop tells:
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
-        self._child(self._requests, "requests", route, method, str(status)).inc()
-        self._child(self._seconds, "seconds", route).observe(seconds)
+        """A request was answered."""
+        self._loop.count(self._child("requests", route, method, str(status)))
+        self._loop.observe(self._child("request_seconds", route), seconds)
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_later(_MOMENT_SECONDS, self._flush)
 
-    def decision(self, answer: dict[str, Any]) -> None:
-        """Count an answer that was newly given."""
-        contact = "yes" if answer.get("channel") is not None else "no"
-        explored = "yes" if answer.get("explored") else "no"
-        self._child(self._decisions, "decisions", str(answer.get("group")), explored, contact).inc()
-        reason = answer.get("reason")
-        if reason is not None:
-            self._child(self._refused, "refused", str(reason)).inc()
+    def _flush(self) -> None:
+        self._flushing = False
+        self._loop.flush()
+
+    def edge(self, since: float) -> None:
+        """What was asked is known now; its first byte came at `since`, by `perf_counter`."""
+        self._loop.observe(self._child("stages", "edge"), perf_counter() - since)
+
+    def artefact_refused(self) -> None:
+        self._measures.artefacts_refused.inc()
+
+    def refresh_failed(self) -> None:
+        self._measures.refresh_failures.inc()
 
     def serves(self, live: Live, now: float) -> None:
         """Say what this worker serves."""
         serves = (live.policy_name, live.playbook.version)
         if self._served not in (None, serves):
-            self._policy.labels(self._worker, *self._served).set(0)
-        self._policy.labels(self._worker, *serves).set(1)
+            self._measures.policy.labels(self._worker, *self._served).set(0)
+        self._measures.policy.labels(self._worker, *serves).set(1)
         self._served = serves
+        self._actions = frozenset(live.playbook.arms.actions)
         if live.policy_publication is not None:
-            self._age.labels(self._worker).set(max(0.0, now - live.policy_publication.published_at))
+            age = max(0.0, now - live.policy_publication.published_at)
+            self._measures.age.labels(self._worker).set(age)
+
+    def room(self, free_bytes: int | None) -> None:
+        """What is left on the store's disk."""
+        if free_bytes is not None:
+            self._measures.disk_free.set(free_bytes)
+
+    # The writer tells, of its batch:
+
+    def waited(self, seconds: Sequence[float]) -> None:
+        """How long each command of the batch has waited."""
+        self._writer.observe_all(self._child("stages", "wait"), seconds)
+
+    def committed(self, commands: int, waiting: int, seconds: float) -> None:
+        """The batch is durable; what was told of it counts."""
+        self._writer.observe(self._child("stages", "handle"), seconds)
+        self._writer.observe(self._measures.batch, commands)
+        self._writer.flush()
+        self._measures.waiting.set(waiting)
+        self._measures.breaker.set(0)
+
+    def failed(self, store: bool) -> None:
+        """The batch was not stored; `store` where that is the store's fault."""
+        self._writer.drop()
+        if store:
+            self._measures.store_errors.inc()
+            self._measures.breaker.set(1)
+
+    def stage(self, name: Literal["fetch", "decide", "record", "commit"], seconds: float) -> None:
+        self._writer.observe(self._child("stages", name), seconds)
+
+    def rounds(self, count: int) -> None:
+        self._writer.observe(self._measures.rounds, count)
+
+    def decided(
+        self, *, entropy: float, explored: bool, contact: bool, group: str, refused: Mapping[str, int]
+    ) -> None:
+        shares = ("yes" if explored else "no", "yes" if contact else "no")
+        self._writer.count(self._child("decisions", group, *shares))
+        self._writer.observe(self._measures.entropy, entropy)
+        for rule, arms in refused.items():
+            self._writer.count(self._child("refusals", rule), arms)
+
+    def shadow(self, name: str, agrees: bool) -> None:
+        self._writer.count(self._child("shadow", name, "yes" if agrees else "no"))
+
+    def fallback(self, reason: str) -> None:
+        self._writer.count(self._child("fallbacks", reason))
+        if reason != "untrained":  # which is how every engine begins
+            self._alerts.on("fallback", reason)
+
+    def activation(self, action: str, event: Literal["held", "activated"]) -> None:
+        known = action if action in self._actions or action == "no_contact" else "brought"
+        self._writer.count(self._child("held", known, event))
+
+    def ignored_features(self, count: int) -> None:
+        self._writer.count(self._measures.ignored_features, count)
 
     def page(self) -> bytes:
         """The exposition text, over all workers where there are several."""
+        self._loop.flush()
         folder = os.environ.get(SHARED_FOLDER)
         if folder is None:
             return generate_latest(self._registry)
@@ -113,10 +144,9 @@ class Metrics:
         multiprocess.MultiProcessCollector(everyone, path=folder)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
 
-    def _child(self, metric: Counter | Histogram, name: str, *labels: str) -> Any:
-        """`metric.labels(...)` takes a lock and a sort each time; this remembers."""
-        key = (name, *labels)
+    def _child(self, *key: str) -> Any:
+        """The measure `key[0]` for these labels; looking labels up takes a lock and a sort each time."""
         child = self._children.get(key)
         if child is None:
-            child = self._children[key] = metric.labels(*labels)
+            child = self._children[key] = getattr(self._measures, key[0]).labels(*key[1:])
         return child

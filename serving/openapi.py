@@ -6,14 +6,14 @@ FastAPI would write it from its own routes, which we do not use (see `endpoint.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from serving import answers
-from serving.requests import CLOUD_EVENT, CLOUD_EVENTS, MOST_ITEMS
+from serving.requests import CLOUD_EVENT, CLOUD_EVENTS, MOST_ITEMS, PAGE
 from serving.schemas import CloudEventIn, DecisionIn, EventIn, OutcomeIn, Sent
 
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -46,6 +46,7 @@ class Operation:
         body: model of the JSON body, None where there is none.
         says: status → what it means.
         answer: model of the JSON answer, or a media type where it is something else.
+        query: parameters in the address, with their schemas.
         refuses: which problems there are, by status.
     """
 
@@ -55,6 +56,7 @@ class Operation:
     says: Mapping[int, str]
     answer: type[BaseModel] | str | None = None
     body: type[BaseModel] | None = None
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     refuses: Sequence[int] = ()
 
 
@@ -126,6 +128,20 @@ OPERATIONS = (
     ),
     Operation(
         method="get",
+        path="/v1/outbox",
+        summary="What the orchestrator must do or know, in order; a message may be pulled twice",
+        answer=answers.Outbox,
+        query={
+            name: {"type": "integer", "minimum": least, "maximum": most, "default": usual}
+            for name, (least, most, usual) in PAGE.items()
+        },
+        says={
+            200: "The messages after the number given. Pull again from `next`; none are left where none come."
+        },
+        refuses=(422, 500, 503),
+    ),
+    Operation(
+        method="get",
         path="/v1/policy",
         summary="What serves, since when, trained through when",
         answer=answers.PolicyOut,
@@ -144,7 +160,7 @@ OPERATIONS = (
         path="/readyz",
         summary="Able to decide",
         answer=answers.Ready,
-        says={200: "A decision could be stored now."},
+        says={200: "A decision could be stored now; `disk.low` says that room gets short."},
         refuses=(500, 503),
     ),
     Operation(
@@ -195,12 +211,20 @@ def _operation(operation: Operation) -> dict[str, Any]:
     answered = {str(status): _said(operation, text) for status, text in operation.says.items()}
     refused = {str(status): _refused(status) for status in operation.refuses}
     entry: dict[str, Any] = {"summary": operation.summary, "responses": {**answered, **refused}}
+    parameters = [_parameter(name, "query", schema) for name, schema in operation.query.items()]
     if "{id}" in operation.path:
-        schema = {"type": "string", "pattern": "^[A-Za-z0-9._~:-]{1,128}$"}
-        entry["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": schema}]
+        parameters.append(
+            _parameter("id", "path", {"type": "string", "pattern": "^[A-Za-z0-9._~:-]{1,128}$"})
+        )
+    if parameters:
+        entry["parameters"] = parameters
     if operation.body is not None:
         entry["requestBody"] = {"required": True, "content": _taken(operation.body)}
     return entry
+
+
+def _parameter(name: str, place: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": dict(schema)}
 
 
 def _said(operation: Operation, text: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from nba import errors
 from nba.errors import FieldError, InvalidInput, NbaError
 
 MEDIA_TYPE = b"application/problem+json"
-_MOST_ERRORS, _LONGEST_STEP = 20, 64
+MOST_ERRORS = 20  # wrong fields that a problem names
+_LONGEST_STEP = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ def _kind(status: int, title: str, name: str, retry_after: int | None = None) ->
 
 UNEXPECTED = _kind(500, "Something went wrong here", "unexpected")
 NO_SUCH_PATH = _kind(404, "There is no such path", "no-such-path")
+NO_ROOM = _kind(503, "The store's disk is nearly full", "no-room", 10)
 WRONG_METHOD = _kind(405, "This path has other methods", "wrong-method")
 
 PROBLEMS: dict[type[NbaError], Kind] = {
@@ -107,7 +109,7 @@ def invalid(error: ValidationError, prefix: Sequence[str | int] = ()) -> Invalid
     """pydantic's findings in our words: the path of each field and what is wrong, never the value."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return InvalidInput(
-        [_field_error(item["type"], item["loc"], item["msg"], prefix) for item in found[:_MOST_ERRORS]]
+        [_field_error(item["type"], item["loc"], item["msg"], prefix) for item in found[:MOST_ERRORS]]
     )
 
 
@@ -118,7 +120,7 @@ def _field_error(
         detail = "there is no such field"
     elif kind == "missing":
         detail = "is missing"
-    elif kind == "model_type":
+    elif kind in ("model_type", "dict_type"):
         detail = "must be a JSON object"
     else:
         detail = message.removeprefix("Value error, ")

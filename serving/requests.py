@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
+import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
-import orjson
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from nba.errors import FieldError, InvalidInput
 from nba.model import DecisionRequest, Rejection, Report, Reports, is_id
-from serving.problems import dotted, invalid
+from nba.requests import digest_of
+from serving.brought import as_sent, read
+from serving.problems import MOST_ERRORS, dotted, invalid
 from serving.schemas import CloudEventIn, DecisionIn, EventIn, OutcomeIn, epoch
 
 MOST_ITEMS = 1_000
+PAGE = {"after": (0, 2**62, 0), "limit": (1, MOST_ITEMS, 100)}  # least, most, usual
+_NUMBER = re.compile("[0-9]{1,19}")
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
 
@@ -64,6 +70,27 @@ def events(body: bytes, content_type: str) -> Reports:
         raise invalid(error) from None
 
 
+def outbox_page(query: bytes) -> tuple[int, int]:
+    """`?after=<number>&limit=<n>` → both. Raises InvalidInput."""
+    asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    errors = [
+        FieldError(field=dotted((name,)), detail="there is no such parameter")
+        for name, _ in asked
+        if name not in PAGE
+    ]
+    given = dict(asked)
+    if len(given) < len(asked):
+        errors.append(FieldError(field="query", detail="names a parameter twice"))
+    for name, (least, most, _) in PAGE.items():
+        text = given.get(name, str(least))
+        if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+            errors.append(FieldError(field=name, detail=f"must be a number from {least} to {most}"))
+    if errors:
+        raise InvalidInput(errors[:MOST_ERRORS])
+    after, limit = (int(given.get(name, usual)) for name, (_, _, usual) in PAGE.items())
+    return after, limit
+
+
 def _json(body: bytes) -> Any:
     try:
         return from_json(body, allow_inf_nan=False)
@@ -99,17 +126,29 @@ def _decision_item(item: Any) -> DecisionRequest | InvalidInput:
         return _decision(DecisionIn.model_validate(item))
     except ValidationError as error:
         return invalid(error)
+    except InvalidInput as error:
+        return error
 
 
 def _decision(asked: DecisionIn) -> DecisionRequest:
     at = epoch(asked.at)
+    actions, brought = (None, ()) if asked.actions is None else read(asked.actions)
     return DecisionRequest(
         customer_id=asked.customer_id,
         decision_id=asked.decision_id or _new_id(),
-        digest=_digest(asked, at),
+        digest=digest_of(
+            customer_id=asked.customer_id,
+            context=asked.context,
+            actions=asked.actions and [as_sent(action) for action in asked.actions],
+            channels=asked.channels,
+            activate=asked.activate,
+            explain=asked.explain,
+            at=at,
+        ),
         context=asked.context,
-        actions=None if asked.actions is None else tuple(asked.actions),
+        actions=actions,
         channels=None if asked.channels is None else tuple(asked.channels),
+        brought=brought,
         activate=asked.activate,
         explain=asked.explain,
         at=at,
@@ -117,15 +156,11 @@ def _decision(asked: DecisionIn) -> DecisionRequest:
 
 
 def _new_id() -> str:
-    """128 random bits. Not `uuid4`: its system call gives up the interpreter lock (60 µs under load)."""
-    return f"{random.getrandbits(128):032x}"
+    """48 bits of milliseconds, then 80 random ones: new ids stand together in the store's indexes.
 
-
-def _digest(asked: DecisionIn, at: float | None) -> bytes:
-    """SHA-256 over all that is asked, whatever the order of keys, with defaults filled in."""
-    narrowed = (asked.actions, asked.channels)
-    meaning = (asked.customer_id, asked.context, *narrowed, asked.activate, asked.explain, at)
-    return hashlib.sha256(orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)).digest()
+    Not `uuid4`: its system call gives up the interpreter lock (60 µs under load).
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{random.getrandbits(80):020x}"
 
 
 def _reports(items: list[Any], read: Callable[[Any], Report], id_field: str) -> Reports:

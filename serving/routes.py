@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from nba.errors import InvalidInput, Retryable
 from nba.live import Live
@@ -16,10 +16,10 @@ from nba.model import ID_RULE, Answer, Receipt, is_id
 from nba.stores.ports import Publication
 from serving import metrics, requests
 from serving.docs import page
-from serving.endpoint import Call, Endpoint, Handler, Reply
+from serving.endpoint import Call, Endpoint, Handler, Reply, problem_reply
 from serving.engine import Engine
 from serving.openapi import document
-from serving.problems import Problem
+from serving.problems import NO_ROOM, Problem
 
 _EXPIRED = ((b"nba-expired", b"true"),)
 _SHUT = (  # the page has its style inside and needs nothing else
@@ -28,7 +28,7 @@ _SHUT = (  # the page has its style inside and needs nothing else
 )
 
 
-def routes() -> list[BaseRoute]:
+def routes() -> list[Route]:
     """All routes, the busiest first."""
     return [
         _route("POST", "/v1/decisions", decide),
@@ -37,6 +37,7 @@ def routes() -> list[BaseRoute]:
         _route("POST", "/v1/decisions:batch", decide_batch),
         _route("GET", "/v1/decisions/{id}", trace),
         _route("POST", "/v1/decisions/{id}/activate", activate),
+        _route("GET", "/v1/outbox", outbox),
         _route("GET", "/v1/policy", policy),
         _route("GET", "/healthz", healthy),
         _route("GET", "/readyz", ready),
@@ -51,7 +52,9 @@ def _route(method: str, path: str, handler: Handler) -> Route:
 
 
 async def decide(engine: Engine, call: Call) -> Reply:
-    answer = await engine.decide(requests.decision_request(call.body))
+    request = requests.decision_request(call.body)
+    engine.metrics.edge(call.since)
+    answer = await engine.decide(request)
     headers = _EXPIRED if answer.repeated and answer.expired else ()
     return Reply(status=200 if answer.repeated else 201, body=answer.body, headers=headers)
 
@@ -82,6 +85,10 @@ async def report_events(engine: Engine, call: Call) -> Reply:
     return _receipt(await engine.report(requests.events(call.body, call.content_type)))
 
 
+async def outbox(engine: Engine, call: Call) -> Reply:
+    return Reply(body=await engine.outbox(*requests.outbox_page(call.query)))
+
+
 async def policy(engine: Engine, call: Call) -> Reply:
     return Reply(body=orjson.dumps(_serving(engine.live)))
 
@@ -91,10 +98,13 @@ async def healthy(engine: Engine, call: Call) -> Reply:
 
 
 async def ready(engine: Engine, call: Call) -> Reply:
-    await engine.ping()
+    disk = await engine.ready()
+    if disk.full:
+        return problem_reply(Problem(kind=NO_ROOM, detail="Less than 64 MiB are left."))
     live = engine.live
     versions = {"policy": live.policy_name, "playbook": live.playbook.version}
-    return Reply(body=orjson.dumps({"status": "ready", **versions, "worker": os.getpid()}))
+    room = {"free_bytes": disk.free_bytes, "low": disk.low}
+    return Reply(body=orjson.dumps({"status": "ready", **versions, "worker": os.getpid(), "disk": room}))
 
 
 async def exposition(engine: Engine, call: Call) -> Reply:

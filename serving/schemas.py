@@ -9,15 +9,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    TypeAdapter,
+    WrapValidator,
+)
 from pydantic_core import core_schema
 
 from nba.model import Scalar as ScalarType
 
 FIRST_MOMENT = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)
+MOST_CONTEXT, MOST_ACTIONS, MOST_BROUGHT, MOST_FEATURES = 1_000, 1_000, 200, 64
 _NOT_A_MOMENT = "must be ISO-8601 with a time zone, such as 2026-11-21T18:00:00Z"
 _NOT_A_SCALAR = "must be text, a finite number, true, false or null"
+_NOT_AN_ACTION = "must be the name of an action, or an object with id and features"
 
 
 def _moment(text: str) -> str:
@@ -38,10 +48,13 @@ def epoch(moment: str | None) -> float | None:
     return None if moment is None else datetime.fromisoformat(moment).timestamp()
 
 
-def _named(action: object) -> object:
+def _asked_action(action: object, _: object) -> object:
+    """A name, or an action brought along; told apart here, so that an error's path has no name of a kind."""
     if isinstance(action, dict):
-        raise ValueError("bringing actions along is not supported yet; name the playbook's")
-    return action
+        return BroughtActionIn.model_validate(action)
+    if not isinstance(action, str):
+        raise ValueError(_NOT_AN_ACTION)
+    return _NAME.validate_python(action)
 
 
 def _scalar_schema(*_: Any) -> core_schema.CoreSchema:
@@ -59,7 +72,6 @@ Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
 Amount = Annotated[float, Field(ge=-1e12, le=1e12)]  # sums of squares of values have to stay finite
 Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 Scalar = Annotated[ScalarType, GetPydanticSchema(_scalar_schema)]
-ActionName = Annotated[Name, BeforeValidator(_named)]
 Properties = Annotated[dict[str, Scalar], Field(default_factory=dict)]
 
 
@@ -69,6 +81,21 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
+class BroughtActionIn(Sent):
+    """An action of the caller's own catalogue, which the playbook does not list."""
+
+    id: Id
+    features: dict[str, Amount] = Field(
+        default_factory=dict,
+        max_length=MOST_FEATURES,
+        description="What the learner does not know is left aside and named in `ignored`.",
+    )
+
+
+_NAME = TypeAdapter[str](Name)
+AskedAction = Annotated[Name | BroughtActionIn, WrapValidator(_asked_action)]
+
+
 class DecisionIn(Sent):
     """Decide for one customer."""
 
@@ -76,8 +103,12 @@ class DecisionIn(Sent):
     decision_id: Id | None = Field(
         default=None, description="The caller's; a repeat gets the same answer. Made up where it is left out."
     )
-    context: Properties
-    actions: list[ActionName] | None = Field(default=None, description="Narrows the playbook's.")
+    context: dict[str, Scalar] = Field(default_factory=dict, max_length=MOST_CONTEXT)
+    actions: list[AskedAction] | None = Field(
+        default=None,
+        max_length=MOST_ACTIONS,
+        description="Narrows the playbook's, and brings along up to 200 of the caller's own.",
+    )
     channels: list[Name] | None = Field(default=None, description="Narrows the playbook's.")
     activate: bool = Field(default=True, description="False holds the decision until it is shown.")
     explain: bool = False

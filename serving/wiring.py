@@ -12,6 +12,7 @@ from typing import Any
 from nba.artefacts import Artefacts
 from nba.errors import InvalidInput
 from nba.live import LiveSource
+from nba.observer import Observer
 from nba.playbook.compile import load
 from nba.service import Service
 from nba.stores.open import open_store
@@ -34,12 +35,12 @@ class Wiring:
     """What an app is a function of.
 
     Attributes:
-        open: gives the parts and takes them back; told where to send alerts.
+        open: gives the parts and takes them back; told where to send alerts and what is measured.
         clock: epoch seconds.
         refresh_seconds: how often to look up what should serve.
     """
 
-    open: Callable[[Alert], AbstractContextManager[Parts]]
+    open: Callable[[Alert, Observer], AbstractContextManager[Parts]]
     clock: Callable[[], float] = time.time
     refresh_seconds: float = 0.5
 
@@ -58,13 +59,14 @@ def wired(settings: Settings) -> Wiring:
     """The wiring of a real server."""
 
     @contextmanager
-    def parts(alert: Alert) -> Iterator[Parts]:
+    def parts(alert: Alert, observer: Observer) -> Iterator[Parts]:
         playbook = load(Path(settings.playbook))
         store = open_store(settings.store, settings.clock)
         try:
             artefacts = Artefacts(Path(settings.artefacts))
             live = LiveSource(playbook=playbook, store=store, artefacts=artefacts, alert=alert)
-            yield Parts(service=Service(store=store, live=live), store=store, live=live)
+            service = Service(store=store, live=live, observer=observer)
+            yield Parts(service=service, store=store, live=live)
         finally:
             store.close()
 

@@ -26,6 +26,7 @@ from serving.wiring import Settings, wired
 
 DRAIN_SECONDS = 5
 _THRESHOLDS = (50_000, 50, 100)  # a request makes few cycles; the default pauses ten times as often
+_SWITCH_SECONDS = 0.02  # event loop and writer take turns at every call of the system; by force costs a tenth
 
 
 class _Server(uvicorn.Server):
@@ -41,16 +42,21 @@ class _Server(uvicorn.Server):
             gc.collect()
             gc.freeze()  # what is loaded by now stays; the collector need not look at it again
             gc.set_threshold(*_THRESHOLDS)
+            sys.setswitchinterval(_SWITCH_SECONDS)
             self._ready()
 
 
 def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is open, for a few seconds at most."""
     configure()
-    config = configuration(create_app(wired(settings)))
+    serve_app(create_app(wired(settings)), listener, ready)
+
+
+def serve_app(app: FastAPI, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """The same for any app."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)  # uvicorn raises the signal again once it has drained
-    _Server(config, ready).run(sockets=[listener])
+    _Server(configuration(app), ready).run(sockets=[listener])
 
 
 def configuration(app: FastAPI) -> uvicorn.Config:

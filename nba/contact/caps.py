@@ -1,7 +1,8 @@
-"""Caps as arrays: would one more contact at this moment break a rolling window?
+"""Caps as arrays: would one more contact at this moment break a rolling window or a calendar period?
 
 A window of length w holds the contacts in [t, t + w). A contact at s is allowed where every window that
-holds s stays at or below the cap with it, contacts planned for later included.
+holds s stays at or below the cap with it, contacts planned for later included. A period is the day, week
+(from Monday) or month on the customer's own calendar; the one that holds s may hold `max` with it.
 """
 
 from __future__ import annotations
@@ -12,82 +13,115 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.model import ContactRow
+from nba.contact.ledger import PURPOSES as PURPOSES
+from nba.contact.ledger import Ledger as Ledger
+from nba.contact.zones import local_days, period_of
 from nba.playbook.compile import Playbook
 from nba.playbook.schema import Cap
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """The contacts of n customers, padded to the longest.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CapRule:
+    """A cap of the playbook, compiled.
 
     Attributes:
-        at: (n, m) when sent or to be sent; NaN pads.
-        channel, purpose, action: (n, m) indices; -1 for a name the playbook no longer has.
+        place: which of the playbook's caps it is.
+        channel, category: the only one that it is about; None for all.
+        purposes: (4,) by the code of a purpose whether it counts; the last, of one that is gone, does not.
+        arms: (k,) True for the arms that it concerns.
     """
 
-    at: Floats
-    channel: NDArray[np.int64]
-    purpose: NDArray[np.int64]
-    action: NDArray[np.int64]
+    place: int
+    cap: Cap
+    channel: int | None
+    category: int | None
+    purposes: Bools
+    arms: Bools
 
-    @classmethod
-    def of(cls, playbook: Playbook, contacts: Sequence[Sequence[ContactRow]]) -> Ledger:
-        """One sequence of contacts a customer."""
-        n, m = len(contacts), max(map(len, contacts), default=0)
-        at = np.full((n, m), np.nan)
-        codes = np.full((3, n, m), -1, dtype=np.int64)
-        arms = playbook.arms
-        for i, rows in enumerate(contacts):
-            for j, row in enumerate(rows):
-                at[i, j] = row.send_at
-                codes[0, i, j] = _code(arms.channels, row.channel)
-                codes[1, i, j] = _code(PURPOSES, row.purpose)
-                codes[2, i, j] = _code(arms.actions, row.action)
-        return cls(at=at, channel=codes[0], purpose=codes[1], action=codes[2])
+    def counts(self, ledger: Ledger) -> Bools:
+        """(n, m) True for the contacts that count in it."""
+        counted = self.purposes[ledger.purpose]
+        if self.channel is not None:
+            counted &= ledger.channel == self.channel
+        if self.category is not None:
+            counted &= ledger.category == self.category
+        return counted
 
-    def rows(self, rows: NDArray[np.int64]) -> Ledger:
-        """The ledgers of these rows."""
-        return Ledger(
-            at=self.at[rows],
-            channel=self.channel[rows],
-            purpose=self.purpose[rows],
-            action=self.action[rows],
-        )
+    def over(self, at: Floats, counted: Bools, moments: Floats, zones: Sequence[str]) -> Bools | None:
+        """Where one more contact would break the cap.
 
+        Args:
+            at: (n, m) the contacts; NaN pads.
+            counted: (n, m) which of them count; never a pad.
+            moments: (n, t) when the one more would be sent; NaN is never over.
 
-PURPOSES = ("marketing", "service", "transactional")
+        Returns:
+            (n, t); None where nothing is over, which is mostly found by counting alone.
+        """
+        if self.cap.max == 0:
+            return ~np.isnan(moments)
+        full = np.count_nonzero(counted, axis=1) >= self.cap.max
+        if not full.any():
+            return None
+        over = np.zeros(moments.shape, dtype=np.bool_)
+        rows = np.flatnonzero(full)
+        if self.cap.per is None:
+            over[rows] = self._over_window(at[rows], counted[rows], moments[rows])
+        else:
+            own = [zones[row] for row in rows.tolist()]
+            over[rows] = self._over_period(at[rows], counted[rows], moments[rows], own)
+        return over
 
+    def _over_window(self, at: Floats, counted: Bools, moments: Floats) -> Bools:
+        """A window is overfull where `max` contacts, neighbours in time, fit into it with the moment."""
+        most, within = self.cap.max, self.cap.within or 0.0
+        longest = int(np.count_nonzero(counted, axis=1).max())
+        times = np.sort(np.where(counted, at, np.nan), axis=1)[:, :longest]  # NaN goes last
+        first, last = times[:, None, : longest - most + 1], times[:, None, most - 1 :]
+        s = moments[:, :, None]
+        over: Bools = (np.maximum(last, s) < np.minimum(first, s) + within).any(axis=2)
+        return over
 
-def breaks_cap(ledger: Ledger, send_at: Floats, cap: Cap, channel: int | None) -> Bools:
-    """(n, t) candidate moments → (n, t) True where a contact there would exceed `cap`. NaN is False."""
-    if cap.max == 0:
-        return ~np.isnan(send_at)
-    # One more entry than purposes: the code -1, of a purpose that no longer exists, counts for nothing.
-    counted = np.array([*(purpose in cap.purposes for purpose in PURPOSES), False])[ledger.purpose]
-    if channel is not None:
-        counted &= ledger.channel == channel
-    if not counted.any():
-        return np.zeros(send_at.shape, dtype=np.bool_)
-    return _most_in_window(np.where(counted, ledger.at, np.nan), send_at, cap.within) + 1 > cap.max
-
-
-def _most_in_window(at: Floats, send_at: Floats, width: float) -> NDArray[np.int64]:
-    """(n, m) contacts, (n, t) moments → (n, t) the fullest window of `width` that holds the moment.
-
-    Only a window that starts at a contact, or at the moment itself, can be fullest.
-    """
-    ends, s = at + width, send_at[:, :, None]
-    from_contact = ((at[:, None, :] >= at[:, :, None]) & (at[:, None, :] < ends[:, :, None])).sum(axis=2)
-    holds = (at[:, None, :] <= s) & (s < ends[:, None, :])
-    from_moment = ((at[:, None, :] >= s) & (at[:, None, :] < s + width)).sum(axis=2)
-    fullest: NDArray[np.int64] = np.where(holds, from_contact[:, None, :], 0).max(axis=2, initial=0)
-    most: NDArray[np.int64] = np.maximum(fullest, from_moment)
-    return most
+    def _over_period(self, at: Floats, counted: Bools, moments: Floats, zones: Sequence[str]) -> Bools:
+        per = self.cap.per or "day"
+        theirs = period_of(per, local_days(np.where(counted, at, np.nan), zones))
+        ours = period_of(per, local_days(moments, zones))
+        same = (ours[:, :, None] == theirs[:, None, :]) & counted[:, None, :]
+        over: Bools = np.count_nonzero(same, axis=2) >= self.cap.max
+        return over
 
 
-def _code(names: Sequence[str], name: str) -> int:
+def cap_rules(playbook: Playbook) -> tuple[CapRule, ...]:
+    """The caps that concern any arm."""
+    arms = playbook.arms
+    actions = list(playbook.spec.actions.values())
+    purpose = np.array([*(PURPOSES.index(a.purpose) for a in actions), -1])[arms.action]
+    category = np.array([*(_place(arms.categories, a.category) for a in actions), -1])[arms.action]
+    rules = []
+    for place, cap in enumerate(playbook.spec.contact.caps):
+        counts = np.array([*(name in cap.purposes for name in PURPOSES), False])
+        concerned = counts[purpose]
+        if cap.channel is not None:
+            concerned = concerned & (arms.channel == arms.channels.index(cap.channel))
+        if cap.category is not None:
+            concerned = concerned & (category >= 0) & (category == _place(arms.categories, cap.category))
+        if concerned.any():
+            rules.append(
+                CapRule(
+                    place=place,
+                    cap=cap,
+                    channel=None if cap.channel is None else arms.channels.index(cap.channel),
+                    category=None if cap.category is None else _place(arms.categories, cap.category),
+                    purposes=counts,
+                    arms=concerned,
+                )
+            )
+    return tuple(rules)
+
+
+def _place(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else -1

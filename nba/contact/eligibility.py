@@ -1,80 +1,39 @@
 """Which arms are eligible, and for the rest the one rule that refuses them.
 
-Rules are asked in a fixed order, from what the caller asked for down to the caps, and the first that
-refuses an arm gives its reason. Arm 0, `no_contact`, is always eligible.
+Rules are asked in a fixed order, and the first that refuses an arm gives its reason:
+
+    groups.holdout, request.actions, request.channels, consent,
+    actions.X.valid_from, valid_until, when, stop_after, cooldown,
+    contact.quiet_hours, contact.stops.Y, contact.caps[i], actions.X.daily
+
+Arm 0, `no_contact`, is always eligible. What is not known counts as no. Each kind of rule has its own
+module; here they are put in order.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nba.contact.caps import PURPOSES, Ledger, breaks_cap
+from nba.contact.actions import ACTION_RULES, ActionRules
+from nba.contact.caps import PURPOSES, CapRule, cap_rules
+from nba.contact.displacement import Displacement
+from nba.contact.limits import DailyLimits
+from nba.contact.retry import LIFTING, turns
+from nba.contact.situation import DAY, ELIGIBLE, Bools, Codes, Floats, Ints, refuse
+from nba.contact.situation import Situation as Situation
+from nba.contact.situation import Verdict as Verdict
 from nba.contact.timing import Timetable
+from nba.model import Used
 from nba.playbook.compile import Playbook
-from nba.playbook.scalars import Purpose
-from nba.playbook.schema import Cap
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Codes = NDArray[np.int16]
-ELIGIBLE = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What the rules look at, for n customers.
-
-    Attributes:
-        now: (n,) epoch seconds.
-        zones: n time zone names.
-        features: (n, F) in schema order.
-        consent: (n, purposes, channels) True where granted.
-        ledger: the customers' contacts.
-        asked_actions, asked_channels: (n, actions), (n, channels) True where the request allows them.
-        holdout: (n,) True for customers never acted upon.
-    """
-
-    now: Floats
-    zones: Sequence[str]
-    features: Floats
-    consent: Bools
-    ledger: Ledger
-    asked_actions: Bools
-    asked_channels: Bools
-    holdout: Bools
-
-    def repeated(self, row: int, moments: Sequence[float]) -> Situation:
-        """One customer at several moments, everything else as it is."""
-        rows = np.full(len(moments), row)
-        return replace(
-            self,
-            now=np.array(moments, dtype=np.float64),
-            zones=[self.zones[row]] * len(moments),
-            features=self.features[rows],
-            consent=self.consent[rows],
-            ledger=self.ledger.rows(rows),
-            asked_actions=self.asked_actions[rows],
-            asked_channels=self.asked_channels[rows],
-            holdout=self.holdout[rows],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """(n, k) refusal codes, 0 where eligible; (n, k) when each arm would be sent, NaN for none."""
-
-    codes: Codes
-    send_at: Floats
-
-    @property
-    def eligible(self) -> Bools:
-        return np.equal(self.codes, ELIGIBLE)
+_FIELDS = (*ACTION_RULES, "daily")
+_FIRST = ("", "groups.holdout", "request.actions", "request.channels", "consent", "contact.quiet_hours")
+_HOLDOUT, _ACTIONS, _CHANNELS, _CONSENT, _QUIET = range(1, len(_FIRST))
+_PERIOD = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}  # with a day to spare for clocks that change
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,162 +51,200 @@ class Gatekeeper:
         """Code → the rule that refuses, as a path into the playbook where it is one of its rules."""
         spec = self.playbook.spec
         return (
-            "",
-            "groups.holdout",
-            "request.actions",
-            "request.channels",
-            "consent",
-            "contact.quiet_hours",
+            *_FIRST,
             *(f"contact.stops.{stop.name}" for stop in spec.contact.stops),
             *(f"contact.caps[{i}]" for i in range(len(spec.contact.caps))),
-            *(f"actions.{name}.{field}" for name in spec.actions for field in _ACTION_RULES),
+            *(f"actions.{name}.{field}" for name in spec.actions for field in _FIELDS),
         )
 
     @cached_property
-    def _code(self) -> dict[str, int]:
-        return {reason: code for code, reason in enumerate(self.reasons)}
-
-    @cached_property
-    def _purpose(self) -> NDArray[np.int64]:
-        """(k,) purpose of each arm's action; -1 for no contact."""
-        purposes = [PURPOSES.index(a.purpose) for a in self.playbook.spec.actions.values()]
-        return np.array([-1 if a < 0 else purposes[a] for a in self.playbook.arms.action])
+    def reach(self) -> float:
+        """How many seconds back a contact can matter to a cap or a cooldown; 0 where none can."""
+        spec = self.playbook.spec
+        caps = [_PERIOD[cap.per] if cap.per else cap.within for cap in spec.contact.caps]
+        cooldowns = [action.cooldown for action in spec.actions.values()]
+        return max((length for length in (*caps, *cooldowns) if length is not None), default=0.0)
 
     def judge(self, at: Situation) -> Verdict:
         """Every arm of every customer: eligible, or the first rule that refuses it."""
-        arms = self.playbook.arms
+        timing = self.playbook.arms.timing
         moments = self.timetable.send_at(at.now, at.zones)
-        send_at = moments[:, arms.timing]
+        send_at = moments[:, timing]
         send_at[:, 0] = np.nan
         codes = np.zeros(send_at.shape, dtype=np.int16)
-        self._refuse(codes, "groups.holdout", at.holdout[:, None])
-        self._refuse(codes, "request.actions", ~at.asked_actions[:, arms.action])
-        self._refuse(codes, "request.channels", ~at.asked_channels[:, arms.channel])
-        self._refuse(codes, "consent", ~at.consent[:, self._purpose, arms.channel] & self._needs_consent)
-        self._refuse_by_action(codes, at, send_at)
-        self._refuse(codes, "contact.quiet_hours", np.isnan(send_at))
+        self._refuse_by_request(codes, at)
+        self._own_rules.refuse(codes, at, moments, send_at, timing)
+        never = np.isnan(moments)
+        if never.any():
+            refuse(codes, never[:, timing], _QUIET)
         self._refuse_by_stop(codes, at)
-        self._refuse_by_cap(codes, at, moments)
+        displacing = np.zeros(send_at.shape, dtype=np.bool_)
+        self._refuse_by_cap(codes, displacing, at, moments)
+        self._refuse_by_day(codes, at, moments)
+        displacing &= codes == ELIGIBLE
         codes[:, 0] = ELIGIBLE
-        return Verdict(codes=codes, send_at=send_at)
+        return Verdict(codes=codes, send_at=send_at, displacing=displacing)
+
+    def displaced(self, at: Situation, row: int, arm: int, verdict: Verdict) -> tuple[str, ...]:
+        """The decisions whose contacts must give way if this arm is drawn, in the order in which they do.
+
+        Lowest priority first, then the latest to be sent, then by id; none that could stay. Empty where
+        the arm displaces nothing.
+        """
+        if self._displacement is None or not verdict.displacing[row, arm]:
+            return ()
+        send_at = float(verdict.send_at[row, arm])
+        return self._displacement.displaced(self._caps, at, row, arm, send_at)
+
+    def limit_keys(self, now: Floats, zones: Sequence[str]) -> list[tuple[str, str]]:
+        """Every (action, day) that decisions of these moments could use up, sorted."""
+        return [] if self._limits is None else self._limits.keys(self.timetable.send_at(now, zones))
+
+    def day_of(self, send_at: float, action: str) -> str | None:
+        """The day of the playbook's time zone on which a contact counts, `2026-11-22`; None where the
+        action has no daily limit."""
+        return None if self._limits is None else self._limits.day_of(send_at, action)
+
+    def room(self, used: Mapping[tuple[str, str], Used], keys: Sequence[tuple[str, str]]) -> int | None:
+        """How many decisions may be made together so that no limit that has room left is overdrawn.
+
+        At least 1; each is taken as the dearest of its action's arms that still fits. None where no limit
+        among `keys` can be overdrawn.
+        """
+        return None if self._limits is None else self._limits.room(used, keys)
+
+    def together(self, at: Situation, keys: Sequence[tuple[str, str]]) -> int:
+        """How many of the first of these customers may be decided for together, at least 1.
+
+        So many can't overdraw a daily limit among `keys`, whatever they draw: it hangs on what is eligible
+        and not on the arms drawn.
+        """
+        room = self.room(at.used, keys)
+        if self._limits is None or room is None or room >= len(at.now):
+            return len(at.now)
+        return self._limits.together(self.judge(at).eligible, at.used, keys)
 
     def retry_at(self, at: Situation, row: int, verdict: Verdict) -> float | None:
-        """The first moment at which a cap, cooldown, validity or quiet hours lift and an arm is eligible.
+        """The first moment at which a rule lifts and an arm is eligible.
 
-        As far as is known now: features and contacts stay as they are. None where an arm is eligible
-        already, or where nothing that refuses lifts with time.
+        As far as is known now: features, but for days since something, contacts and limits stay as they
+        are. None where an arm is eligible already, or where nothing that refuses lifts with time.
         """
         refused = verdict.codes[row, 1:]
-        if not refused.all() or not self._passes[refused].any():
+        if not refused.all() or not self._lifts[refused].any():
             return None
-        now, zone = float(at.now[row]), at.zones[row]
-        turns = {now, *(turn for turn in self._turns(at.ledger, row) if turn > now)}
-        turns |= {m for turn in turns if (m := self.timetable.opens(turn, zone)) is not None}
-        moments = sorted(turns - {now})
+        moments = turns(self.timetable, self._own_rules, self._caps, self._limits, at, row)
         if not moments:
             return None
-        later = self.judge(at.repeated(row, moments)).eligible[:, 1:].any(axis=1)
+        later = self.judge(at.repeated(row, moments, self._ages)).eligible[:, 1:].any(axis=1)
         return moments[int(later.argmax())] if later.any() else None
 
-    def _turns(self, ledger: Ledger, row: int) -> set[float]:
-        """The moments at which caps, cooldowns and validity may lift."""
+    def _refuse_by_request(self, codes: Codes, at: Situation) -> None:
+        arms = self.playbook.arms
+        if at.holdout.any():
+            refuse(codes, at.holdout[:, None], _HOLDOUT)
+        if not at.asked_actions.all():
+            refuse(codes, ~at.asked_actions[:, arms.action], _ACTIONS)
+        if not at.asked_channels.all():
+            refuse(codes, ~at.asked_channels[:, arms.channel], _CHANNELS)
+        if not at.consent.all():
+            given = at.consent.reshape(len(codes), -1)[:, self._consent]
+            refuse(codes, ~given & self._needs_consent, _CONSENT)
+
+    def _refuse_by_stop(self, codes: Codes, at: Situation) -> None:
+        for i, (rule, concerned) in enumerate(zip(self.playbook.stop_rules, self._stopped, strict=True)):
+            stops = rule.may_hold(at.features)
+            if stops.any():
+                refuse(codes, stops[:, None] & concerned, len(_FIRST) + i)
+
+    def _refuse_by_cap(self, codes: Codes, displacing: Bools, at: Situation, moments: Floats) -> None:
+        """Refuse what breaks a cap, and mark in `displacing` what does not break it where others give way."""
+        ledger = at.ledger
+        for rule in self._caps:
+            if ledger.at.shape[1] < rule.cap.max:  # too few for it whoever they are
+                continue
+            over = rule.over(ledger.at, rule.counts(ledger), moments, at.zones)
+            if over is None or not over.any():
+                continue
+            where = over[:, self.playbook.arms.timing] & rule.arms
+            if self._displacement is not None:
+                stuck = self._displacement.stuck(rule, at, moments, over)
+                displacing |= where & ~stuck
+                where &= stuck
+            refuse(codes, where, len(_FIRST) + len(self._stopped) + rule.place)
+
+    def _refuse_by_day(self, codes: Codes, at: Situation, moments: Floats) -> None:
+        refused = None if self._limits is None else self._limits.refused(moments, at.used)
+        if refused is not None:
+            refuse(codes, refused, self._daily)
+
+    def _code(self, action: str, field: str) -> int:
         spec = self.playbook.spec
-        contacts = [
-            (float(at), int(action))
-            for at, action in zip(ledger.at[row], ledger.action[row], strict=True)
-            if not np.isnan(at)
-        ]
-        turns = {at + cap.within for at, _ in contacts for cap in spec.contact.caps}
-        for i, action in enumerate(spec.actions.values()):
-            if action.cooldown is not None:
-                turns |= {at + action.cooldown for at, of in contacts if of == i}
-            if action.valid_from is not None:
-                turns.add(action.valid_from.timestamp())
-        return turns
+        before = len(_FIRST) + len(spec.contact.stops) + len(spec.contact.caps)
+        return before + self._place[action] * len(_FIELDS) + _FIELDS.index(field)
 
     @cached_property
-    def _passes(self) -> Bools:
-        """(codes,) True for the rules that lift with time."""
-        return np.array([_LIFTS.search(reason) is not None for reason in self.reasons])
+    def _place(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.playbook.spec.actions)}
+
+    @cached_property
+    def _own_rules(self) -> ActionRules:
+        return ActionRules.of(self.playbook, self._code)
+
+    @cached_property
+    def _caps(self) -> tuple[CapRule, ...]:
+        return cap_rules(self.playbook)
+
+    @cached_property
+    def _displacement(self) -> Displacement | None:
+        return Displacement.of(self.playbook) if self._caps else None
+
+    @cached_property
+    def _limits(self) -> DailyLimits | None:
+        return DailyLimits.of(self.playbook)
+
+    @cached_property
+    def _daily(self) -> Codes:
+        """(k,) the code of each arm's daily limit; 0 for no contact."""
+        codes = [self._code(name, "daily") for name in self.playbook.spec.actions]
+        return np.array([*codes, 0], dtype=np.int16)[self.playbook.arms.action]
+
+    @cached_property
+    def _purpose(self) -> Ints:
+        """(k,) purpose of each arm's action; -1 for no contact."""
+        purposes = [PURPOSES.index(a.purpose) for a in self.playbook.spec.actions.values()]
+        return np.array([*purposes, -1])[self.playbook.arms.action]
+
+    @cached_property
+    def _consent(self) -> Ints:
+        """(k,) where each arm's consent stands in (purposes · channels)."""
+        arms = self.playbook.arms
+        return self._purpose * len(arms.channels) + arms.channel
 
     @cached_property
     def _needs_consent(self) -> Bools:
         needs = np.array([c.consent for c in self.playbook.spec.channels.values()])
         return needs[self.playbook.arms.channel]
 
-    def _refuse(self, codes: Codes, reason: str, where: Bools) -> None:
-        np.copyto(codes, self._code[reason], where=(codes == ELIGIBLE) & where)
-
-    def _refuse_by_action(self, codes: Codes, at: Situation, send_at: Floats) -> None:
-        """By what each action says of itself, in the order of `_ACTION_RULES`."""
-        holds = np.array([rule.holds(at.features) for rule in self.playbook.action_rules]).T
-        action = self.playbook.arms.action
-        refused = (send_at < self._valid[0], send_at >= self._valid[1], ~holds[:, action])
-        for field, where in zip(_ACTION_RULES, (*refused, self._cooling(at.ledger, send_at)), strict=True):
-            np.copyto(codes, self._action_codes[field], where=(codes == ELIGIBLE) & where)
-
-    @cached_property
-    def _action_codes(self) -> dict[str, Codes]:
-        """Field → (k,) the code by which each arm's action refuses for it; 0 for no contact."""
-        names = self.playbook.spec.actions
-        by_action = {f: [self._code[f"actions.{name}.{f}"] for name in names] for f in _ACTION_RULES}
-        action = self.playbook.arms.action
-        return {f: np.array([*codes, 0], dtype=np.int16)[action] for f, codes in by_action.items()}
-
-    @cached_property
-    def _valid(self) -> tuple[Floats, Floats]:
-        """(k,) each: the moments from which and until which an arm is valid."""
-        actions = self.playbook.spec.actions.values()
-        since = [a.valid_from.timestamp() if a.valid_from else -np.inf for a in actions]
-        until = [a.valid_until.timestamp() if a.valid_until else np.inf for a in actions]
-        action = self.playbook.arms.action
-        return np.array([*since, -np.inf])[action], np.array([*until, np.inf])[action]
-
-    def _cooling(self, ledger: Ledger, send_at: Floats) -> Bools:
-        """(n, k) True where a contact with the same action is nearer than its cooldown."""
-        near = np.zeros(send_at.shape, dtype=np.bool_)
-        for i, action in enumerate(self.playbook.spec.actions.values()):
-            if action.cooldown is not None:
-                arms = slice(*np.searchsorted(self.playbook.arms.action, [i, i + 1]))
-                same = np.where(ledger.action == i, ledger.at, np.nan)
-                gaps = np.abs(send_at[:, arms, None] - same[:, None, :])
-                near[:, arms] = (gaps < action.cooldown).any(axis=2)
-        return near
-
-    def _refuse_by_stop(self, codes: Codes, at: Situation) -> None:
-        stops = zip(self.playbook.spec.contact.stops, self.playbook.stop_rules, strict=True)
-        for (stop, rule), concerned in zip(stops, self._stopped, strict=True):
-            where = rule.may_hold(at.features)[:, None] & concerned
-            self._refuse(codes, f"contact.stops.{stop.name}", where)
-
     @cached_property
     def _stopped(self) -> tuple[Bools, ...]:
         """(k,) a stop: the arms that it concerns."""
-        return tuple(self._of(stop.purposes) for stop in self.playbook.spec.contact.stops)
-
-    def _refuse_by_cap(self, codes: Codes, at: Situation, moments: Floats) -> None:
-        arms = self.playbook.arms
-        for i, (cap, concerned) in enumerate(zip(self.playbook.spec.contact.caps, self._capped, strict=True)):
-            over = breaks_cap(at.ledger, moments, cap, self._cap_channel(cap))
-            if over.any():
-                self._refuse(codes, f"contact.caps[{i}]", over[:, arms.timing] & concerned)
-
-    @cached_property
-    def _capped(self) -> tuple[Bools, ...]:
-        """(k,) a cap: the arms that it concerns."""
-        caps, channel = self.playbook.spec.contact.caps, self.playbook.arms.channel
         return tuple(
-            self._of(cap.purposes) & (np.True_ if cap.channel is None else channel == self._cap_channel(cap))
-            for cap in caps
+            np.isin(self._purpose, [PURPOSES.index(purpose) for purpose in stop.purposes])
+            for stop in self.playbook.spec.contact.stops
         )
 
-    def _of(self, purposes: Sequence[Purpose]) -> Bools:
-        """(k,) True for the arms of these purposes."""
-        return np.isin(self._purpose, [PURPOSES.index(purpose) for purpose in purposes])
+    @cached_property
+    def _lifts(self) -> Bools:
+        """(codes,) True for the rules that lift with time."""
+        spec = self.playbook.spec
+        caps, stops = len(spec.contact.caps), len(spec.contact.stops)
+        own = [field in LIFTING for field in _FIELDS] * len(spec.actions)
+        first = [code == _QUIET for code in range(len(_FIRST))]
+        return np.array([*first, *([False] * stops), *([True] * caps), *own])
 
-    def _cap_channel(self, cap: Cap) -> int | None:
-        return None if cap.channel is None else self.playbook.arms.channels.index(cap.channel)
-
-
-_ACTION_RULES = ("valid_from", "valid_until", "when", "cooldown")
-_LIFTS = re.compile(r"^contact\.(quiet_hours|caps\[\d+\])$|^actions\..*\.(valid_from|cooldown)$")
+    @cached_property
+    def _ages(self) -> list[int]:
+        """The feature columns that count days since something."""
+        features = enumerate(self.playbook.schema.features)
+        return [i for i, f in features if f.group == "state" and f.name.startswith("days_since_")]

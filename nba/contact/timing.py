@@ -2,26 +2,45 @@
 
 Each timing has local intervals in which it may send, quiet hours taken out beforehand. What the clocks
 skip or repeat is part of no plan: the question is always what the customer's clock shows at a moment.
+What zones, local days and weeks are stands in `zones.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nba.contact.zones import is_zone as is_zone
+from nba.contact.zones import zone_of
 from nba.playbook.hours import DAY_SECONDS, Interval, hours_of, open_hours
 from nba.playbook.schema import PlaybookSpec
 
 Floats = NDArray[np.float64]
 Intervals = tuple[Interval, ...]
+_ALWAYS: Intervals = ((0, DAY_SECONDS),)
+_HOUR = 3_600
 _MOST_CHANGES = 8  # of a zone's offset within a few days; Morocco has had two a month
+_MOST_STRETCHES = 8_192  # kept in memory; a batch of now needs one a zone
+_AT_ONCE = -math.inf  # stands for whatever moment is asked about
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stretch:
+    """Whole seconds [since, until) in which the clock of a zone passes no edge of any timing.
+
+    `then` (timings,) is when each timing sends: −∞ at once, NaN never, else a moment at `until` or later.
+    """
+
+    since: int
+    until: int
+    then: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -37,36 +56,75 @@ class Timetable:
     hours: tuple[Intervals, ...]
     waits: tuple[bool, ...]
     open: Intervals
+    _stretches: dict[tuple[str, int], _Stretch] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, spec: PlaybookSpec) -> Timetable:
+        """Shared between the playbooks that have the same hours."""
         timings = tuple(spec.timings.values())
         hours = tuple(hours_of(timing, spec) for timing in timings)
-        waits = tuple(timing.start is not None for timing in timings)
-        return cls(hours=hours, waits=waits, open=open_hours(spec))
+        return _timetable(hours, tuple(timing.start is not None for timing in timings), open_hours(spec))
 
     def send_at(self, now: Floats, zones: Sequence[str]) -> Floats:
-        """(n,) epoch seconds and time zone names → (n, timings) epoch seconds; NaN where none fits.
-
-        Rows of the same moment and zone are computed once.
-        """
-        moments: dict[tuple[float, str], int] = {}
-        row = [moments.setdefault(key, len(moments)) for key in zip(now.tolist(), zones, strict=True)]
-        table = np.empty((len(moments), len(self.hours)))
-        for i, (moment, zone) in enumerate(moments):
-            table[i] = self._row(moment, zone_of(zone))
-        return table[np.array(row, dtype=np.int64)]
-
-    def _row(self, moment: float, zone: ZoneInfo) -> list[float]:
-        fits = [first_within(hours, moment, zone) for hours in self.hours]
-        return [
-            fit if fit is not None and (waits or fit == moment) else math.nan
-            for fit, waits in zip(fits, self.waits, strict=True)
-        ]
+        """(n,) epoch seconds and time zone names → (n, timings) epoch seconds; NaN where none fits."""
+        distinct: dict[_Stretch, int] = {}
+        known, place = self._stretches, []
+        for moment, zone in zip(now.tolist(), zones, strict=True):
+            stretch = known.get((zone, int(moment // _HOUR)))
+            if stretch is None or not stretch.since <= moment < stretch.until:
+                stretch = self._learn(moment, zone)
+            place.append(distinct.setdefault(stretch, len(distinct)))
+        then = np.array([stretch.then for stretch in distinct], dtype=np.float64).reshape(-1, len(self.hours))
+        if len(distinct) != 1:  # one row is the row of all
+            then = then[place]
+        moments: Floats = np.maximum(then, now[:, None])
+        return moments
 
     def opens(self, moment: float, zone_name: str) -> float | None:
         """The first moment from `moment` on outside the quiet hours."""
-        return first_within(self.open, moment, zone_of(zone_name))
+        return moment if self.open == _ALWAYS else first_within(self.open, moment, zone_of(zone_name))
+
+    def _learn(self, moment: float, zone_name: str) -> _Stretch:
+        """The stretch around a moment, computed and kept: exact, so it matters to nobody who asked first."""
+        if len(self._stretches) >= _MOST_STRETCHES:
+            self._stretches.clear()
+        zone = zone_of(zone_name)
+        since, until = self._bounds(math.floor(moment), zone)
+        then = tuple(
+            self._then(hours, waits, moment, zone)
+            for hours, waits in zip(self.hours, self.waits, strict=True)
+        )
+        stretch = _Stretch(since, until, then)
+        self._stretches[zone_name, int(moment // _HOUR)] = stretch
+        return stretch
+
+    def _then(self, hours: Intervals, waits: bool, moment: float, zone: ZoneInfo) -> float:
+        fit = first_within(hours, moment, zone)
+        if fit == moment:
+            return _AT_ONCE
+        return fit if waits and fit is not None else math.nan
+
+    def _bounds(self, whole: int, zone: ZoneInfo) -> tuple[int, int]:
+        """From the last edge of any timing, or change of the clocks, to the next one.
+
+        Between an edge and the next lies at most a day, and no zone has changed twice in three days.
+        """
+        second, offset = _clock(whole, zone)
+        edges = {edge for hours in self.hours for interval in hours for edge in interval} or {0}
+        since = whole - min((second - edge) % DAY_SECONDS for edge in edges)
+        until = whole + min((edge - second - 1) % DAY_SECONDS + 1 for edge in edges)
+        if _clock(since, zone)[1] != offset:
+            since = _change(since, whole, zone)
+        if _clock(until, zone)[1] != offset:
+            until = _change(whole, until, zone)
+        return since, until
+
+
+@lru_cache(maxsize=64)
+def _timetable(hours: tuple[Intervals, ...], waits: tuple[bool, ...], open_: Intervals) -> Timetable:
+    return Timetable(hours=hours, waits=waits, open=open_)
 
 
 def first_within(hours: Intervals, moment: float, zone: ZoneInfo) -> float | None:
@@ -105,15 +163,6 @@ def _change(low: int, high: int, zone: ZoneInfo) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if _clock(middle, zone)[1] == before else (low, middle)
     return high
-
-
-@lru_cache(maxsize=1024)
-def zone_of(name: str) -> ZoneInfo:
-    """The zone, or UTC for a name that no longer exists: names are checked when they come in."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def local_clock(now: Floats, zones: Sequence[str]) -> tuple[Floats, Floats]:

@@ -6,6 +6,8 @@ One code for one customer and for a million; each column means what `nba/playboo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from nba.contact.timing import local_clock
 from nba.features.state import States
 from nba.journey.scores import ScoreModels
 from nba.playbook.compile import Playbook
-from nba.playbook.declaration import Feature, FeatureSchema
+from nba.playbook.declaration import Feature
 from nba.playbook.rules import Rule
 
 Floats = NDArray[np.float64]
@@ -42,19 +44,51 @@ def assemble(
     Returns:
         (n, F) in schema order.
     """
-    schema = playbook.schema
-    X = np.full((len(now), len(schema)), np.nan)
-    X[:, : len(schema.state_names)] = states.read(now)
-    for group, rows in (("attribute", attributes), ("context", context)):
-        for column, feature in _columns(schema, group):
-            X[:, column] = [code(feature, row.get(feature.name)) for row in rows]
-    moment = dict(zip(("hour", "weekday"), local_clock(now, zones), strict=True))
-    for column, feature in _columns(schema, "moment"):
-        X[:, column] = moment[feature.name]
+    places = _places(playbook)
+    X = np.empty((len(now), places.width))
+    X[:, : places.state] = states.read(now)
+    X[:, places.state :] = np.nan
+    for told, rows in ((places.attribute, attributes), (places.context, context)):
+        for i, row in enumerate(rows):
+            for name, value in row.items():
+                if name in told:
+                    column, feature = told[name]
+                    X[i, column] = code(feature, value)
+    X[:, places.hour], X[:, places.weekday] = local_clock(now, zones)
     if scores is not None:
-        X[:, [column for column, _ in _columns(schema, "score")]] = scores.scores(X)
-    X[:, schema.index["stage"]] = stage_of(playbook.stage_rules, X)
+        X[:, places.score] = scores.scores(X)
+    X[:, places.stage] = stage_of(playbook.stage_rules, X)
     return X
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where the columns of each group stand; those that a caller tells by name, with their features."""
+
+    width: int
+    state: int
+    attribute: Mapping[str, tuple[int, Feature]]
+    context: Mapping[str, tuple[int, Feature]]
+    hour: int
+    weekday: int
+    score: list[int]
+    stage: int
+
+
+@lru_cache(maxsize=64)
+def _places(playbook: Playbook) -> _Places:
+    schema = playbook.schema
+    features = list(enumerate(schema.features))
+    return _Places(
+        width=len(schema),
+        state=len(schema.state_names),
+        attribute={f.name: (i, f) for i, f in features if f.group == "attribute"},
+        context={f.name: (i, f) for i, f in features if f.group == "context"},
+        hour=schema.index["hour"],
+        weekday=schema.index["weekday"],
+        score=[i for i, f in features if f.group == "score"],
+        stage=schema.index["stage"],
+    )
 
 
 def stage_of(rules: Sequence[Rule], features: Floats) -> Floats:
@@ -75,7 +109,3 @@ def code(feature: Feature, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return np.nan
     return float(value) if -_LARGEST <= value <= _LARGEST else np.nan
-
-
-def _columns(schema: FeatureSchema, group: str) -> list[tuple[int, Feature]]:
-    return [(i, f) for i, f in enumerate(schema.features) if f.group == group]

@@ -1,21 +1,25 @@
 """The arm table: every (action, channel, timing) the playbook allows, and arm 0, `no_contact`.
 
 Arms stand in the order of the playbook, action by action, channel by channel, so that the children of
-each node of the tree {no_contact, action} → channel → timing are neighbours.
+each node of the tree {no_contact, action} → channel → timing are neighbours. What a caller brings along
+in a request is appended in `catalogue.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.playbook.schema import Action, PlaybookSpec
+from nba.playbook.schema import Catalogue, PlaybookSpec
 
 NO_CONTACT = "no_contact"
+ATTRIBUTE = "attribute="
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +28,11 @@ class ArmTable:
 
     Attributes:
         actions, channels, timings: the names the index columns point into.
+        categories: those that have a feature; a brought action's may have none.
         action, channel, timing: (k,) indices.
         cost: (k,) what a contact on this arm costs, in the playbook's currency.
+        lever: (k,) what the business multiplies the action's gain over silence by; 1 for no contact.
+        priority: (k,) of the action; 0 for no contact.
         features: (k, p) arm features φ(a), named by `feature_names`; row 0 is zero.
     """
 
@@ -36,8 +43,10 @@ class ArmTable:
     action: Ints
     channel: Ints
     timing: Ints
-    cost: NDArray[np.float64]
-    features: NDArray[np.float64]
+    cost: Floats
+    lever: Floats
+    priority: Ints
+    features: Floats
     feature_names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -46,17 +55,16 @@ class ArmTable:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """`no_contact`, then `action/channel/timing`."""
-        return tuple(self.name(arm) for arm in range(len(self)))
+        ends = [[f"/{channel}/{timing}" for timing in self.timings] for channel in self.channels]
+        rows = zip(self.action[1:].tolist(), self.channel[1:].tolist(), self.timing[1:].tolist(), strict=True)
+        return (NO_CONTACT, *(self.actions[a] + ends[c][t] for a, c, t in rows))
 
     @cached_property
     def index(self) -> dict[str, int]:
         return {name: arm for arm, name in enumerate(self.names)}
 
     def name(self, arm: int) -> str:
-        if arm == 0:
-            return NO_CONTACT
-        action, channel, timing = self.action[arm], self.channel[arm], self.timing[arm]
-        return f"{self.actions[action]}/{self.channels[channel]}/{self.timings[timing]}"
+        return self.names[arm]
 
     def find(self, action: str, channel: str | None = None, timing: str | None = None) -> int:
         """The arm's index. Raises KeyError where the playbook has no such arm."""
@@ -76,63 +84,107 @@ class ArmTable:
 
 def arm_table(spec: PlaybookSpec) -> ArmTable:
     """The product of each action with its own channels and timings, in playbook order."""
-    actions, channels, timings = tuple(spec.actions), tuple(spec.channels), tuple(spec.timings)
-    rows = [(-1, -1, -1)]
-    for a, name in enumerate(actions):
-        action = spec.actions[name]
-        rows += [
-            (a, channels.index(c), timings.index(t))
-            for c in sorted(set(action.channels), key=channels.index)
-            for t in sorted(set(action.timings), key=timings.index)
-        ]
-    table = np.array(rows, dtype=np.int64)
-    categories = tuple(dict.fromkeys(action.category for action in spec.actions.values()))
-    features, names = _features(spec, table, categories)
+    actions, categories, scales = list(spec.actions.values()), category_names(spec), attribute_scales(spec)
+    action, channel, timing = _product(spec)
+    names = _feature_names(spec, categories, scales)
+    features = np.zeros((len(action), len(names)))
+    attributes = [[a.attributes.get(name, 0.0) / scale for name, scale in scales.items()] for a in actions]
+    write_features(
+        features,
+        action=action,
+        category=np.array([*(categories.index(a.category) for a in actions), -1])[action],
+        channel=channel,
+        timing=timing,
+        attributes=np.array([*attributes, [0.0] * len(scales)], dtype=np.float64)[action],
+        sizes=(len(actions), len(categories), len(spec.channels), len(spec.timings)),
+    )
     return ArmTable(
-        actions=actions,
-        channels=channels,
-        timings=timings,
+        actions=tuple(spec.actions),
+        channels=tuple(spec.channels),
+        timings=tuple(spec.timings),
         categories=categories,
-        action=table[:, 0],
-        channel=table[:, 1],
-        timing=table[:, 2],
-        cost=_costs(spec, table),
+        action=action,
+        channel=channel,
+        timing=timing,
+        cost=_each([a.cost for a in actions])[action]
+        + _each([c.cost for c in spec.channels.values()])[channel],
+        lever=_each([a.lever for a in actions], last=1.0)[action],
+        priority=np.array([*(a.priority for a in actions), 0], dtype=np.int64)[action],
         features=features,
         feature_names=names,
     )
 
 
-def _costs(spec: PlaybookSpec, table: Ints) -> NDArray[np.float64]:
-    actions, channels = list(spec.actions.values()), list(spec.channels.values())
-    return np.array([0.0 if a < 0 else actions[a].cost + channels[c].cost for a, c, _ in table])
+def category_names(spec: PlaybookSpec) -> tuple[str, ...]:
+    """The actions' categories, then the catalogue's where the playbook says anything of it."""
+    names = dict.fromkeys(action.category for action in spec.actions.values())
+    catalogue = spec.catalogue
+    if catalogue != Catalogue() or any(cap.category == catalogue.category for cap in spec.contact.caps):
+        names[catalogue.category] = None
+    return tuple(names)
 
 
-def _features(
-    spec: PlaybookSpec, table: Ints, categories: tuple[str, ...]
-) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    attributes = sorted({name for action in spec.actions.values() for name in action.attributes})
-    scale = {n: max(abs(a.attributes.get(n, 0.0)) for a in spec.actions.values()) or 1.0 for n in attributes}
+def attribute_scales(spec: PlaybookSpec) -> dict[str, float]:
+    """Attribute → what its values are divided by: its largest size, among the actions or to be expected."""
+    scales = dict(spec.catalogue.attributes)
+    for action in spec.actions.values():
+        for name, value in action.attributes.items():
+            scales[name] = max(scales.get(name, 0.0), abs(value))
+    return {name: scales[name] or 1.0 for name in sorted(scales)}
 
-    def row(action: Action, name: str, channel: str, timing: str) -> dict[str, float]:
-        values = {
-            "contact": 1.0,
-            f"action={name}": 1.0,
-            f"category={action.category}": 1.0,
-            f"channel={channel}": 1.0,
-            f"timing={timing}": 1.0,
-            f"channel={channel}&timing={timing}": 1.0,
-        }
-        return values | {f"attribute={n}": action.attributes.get(n, 0.0) / scale[n] for n in attributes}
 
-    names = ["contact"]
-    names += [f"action={n}" for n in spec.actions] + [f"category={c}" for c in categories]
-    names += [f"channel={c}" for c in spec.channels] + [f"timing={t}" for t in spec.timings]
-    names += [f"channel={c}&timing={t}" for c in spec.channels for t in spec.timings]
-    names += [f"attribute={n}" for n in attributes]
-    position = {name: i for i, name in enumerate(names)}
-    matrix = np.zeros((len(table), len(names)))
-    actions, channels, timings = list(spec.actions), list(spec.channels), list(spec.timings)
-    for arm, (a, c, t) in enumerate(table[1:], start=1):
-        for name, value in row(spec.actions[actions[a]], actions[a], channels[c], timings[t]).items():
-            matrix[arm, position[name]] = value
-    return matrix, tuple(names)
+def write_features(
+    features: Floats,
+    *,
+    action: Ints,
+    category: Ints,
+    channel: Ints,
+    timing: Ints,
+    attributes: Floats,
+    sizes: tuple[int, int, int, int],
+) -> None:
+    """Fill (k, p) zeros with φ: whether it is a contact, the one-hots of action, category, channel, timing
+    and of the last two as a pair, then the attributes. Columns as `feature_names` has them.
+
+    Args:
+        action, category, channel, timing: (k,) indices; -1 has no one-hot.
+        attributes: (k, q), scaled.
+        sizes: how many actions, categories, channels and timings have one-hots.
+    """
+    pair = np.where(channel < 0, -1, channel * sizes[3] + timing)
+    starts = np.cumsum((1, *sizes, sizes[2] * sizes[3]))
+    features[:, 0] = channel >= 0
+    for start, index in zip(starts, (action, category, channel, timing, pair), strict=False):
+        rows = np.flatnonzero(index >= 0)
+        features[rows, start + index[rows]] = 1.0
+    features[:, starts[-1] :] = attributes
+
+
+def _product(spec: PlaybookSpec) -> Ints:
+    """(3, k) action, channel and timing of each arm."""
+    channels = {name: i for i, name in enumerate(spec.channels)}
+    timings = {name: i for i, name in enumerate(spec.timings)}
+    rows = [(-1, -1, -1)]
+    for a, action in enumerate(spec.actions.values()):
+        own = sorted(timings[name] for name in action.timings)
+        rows += [(a, c, t) for c in sorted(channels[name] for name in action.channels) for t in own]
+    return np.array(rows, dtype=np.int64).T.copy()
+
+
+def _each(values: Iterable[float], last: float = 0.0) -> Floats:
+    """A column by action, with the value of no contact at its end, where -1 points."""
+    return np.array([*values, last], dtype=np.float64)
+
+
+def _feature_names(
+    spec: PlaybookSpec, categories: Iterable[str], attributes: Iterable[str]
+) -> tuple[str, ...]:
+    return (
+        "contact",
+        *(f"action={name}" for name in spec.actions),
+        *(f"category={name}" for name in categories),
+        *(f"channel={name}" for name in spec.channels),
+        *(f"timing={name}" for name in spec.timings),
+        *(f"channel={c}&timing={t}" for c in spec.channels for t in spec.timings),
+        *(f"{ATTRIBUTE}{name}" for name in attributes),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from zoneinfo import available_timezones
 
 from nba.playbook.arms import NO_CONTACT
@@ -31,10 +32,16 @@ def check(spec: PlaybookSpec) -> list[Finding]:
     return found or [*_columns(spec)]
 
 
+@cache
+def zone_names() -> frozenset[str]:
+    """Time zones by name, without those that stand for wherever a machine happens to be."""
+    return frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
+
+
 def _zone(spec: PlaybookSpec) -> Iterator[Finding]:
-    zones = available_timezones()
-    if spec.timezone not in zones:
-        yield ("timezone",), f"there is no time zone {spec.timezone!r}{nearest(spec.timezone, sorted(zones))}"
+    if spec.timezone not in zone_names():
+        near = nearest(spec.timezone, sorted(zone_names()))
+        yield ("timezone",), f"there is no time zone {spec.timezone!r}{near}"
 
 
 def _unique(spec: PlaybookSpec) -> Iterator[Finding]:
@@ -57,15 +64,38 @@ def _references(spec: PlaybookSpec) -> Iterator[Finding]:
             yield from _known(("actions", name, "channels", i), channel, "channel", spec.channels)
         for i, timing in enumerate(action.timings):
             yield from _known(("actions", name, "timings", i), timing, "timing", spec.timings)
-    for i, cap in enumerate(spec.contact.caps):
-        if cap.channel is not None:
-            yield from _known(("contact", "caps", i, "channel"), cap.channel, "channel", spec.channels)
+        yield from _touchpoints(("actions", name, "stop_after"), action.stop_after, spec)
+    yield from _catalogue(spec)
+    yield from _caps(spec)
     for name, propensity in spec.scores.propensity.items():
         path = ("scores", "propensity", name, "event")
         yield from _known(path, propensity.event, "touchpoint", spec.touchpoints)
     for i, activity in enumerate(spec.scores.churn.activity if spec.scores.churn else ()):
         yield from _known(("scores", "churn", "activity", i), activity, "touchpoint", spec.touchpoints)
     yield from _incumbent(spec)
+
+
+def _catalogue(spec: PlaybookSpec) -> Iterator[Finding]:
+    catalogue = spec.catalogue
+    for i, channel in enumerate(catalogue.channels or ()):
+        yield from _known(("catalogue", "channels", i), channel, "channel", spec.channels)
+    for i, timing in enumerate(catalogue.timings or ()):
+        yield from _known(("catalogue", "timings", i), timing, "timing", spec.timings)
+    yield from _touchpoints(("catalogue", "stop_after"), catalogue.stop_after, spec)
+
+
+def _touchpoints(path: tuple[str | int, ...], types: Iterable[str], spec: PlaybookSpec) -> Iterator[Finding]:
+    for type in types:
+        yield from _known((*path, type), type, "touchpoint", spec.touchpoints)
+
+
+def _caps(spec: PlaybookSpec) -> Iterator[Finding]:
+    categories = {action.category: None for action in spec.actions.values()} | {spec.catalogue.category: None}
+    for i, cap in enumerate(spec.contact.caps):
+        if cap.channel is not None:
+            yield from _known(("contact", "caps", i, "channel"), cap.channel, "channel", spec.channels)
+        if cap.category is not None:
+            yield from _known(("contact", "caps", i, "category"), cap.category, "category", categories)
 
 
 def _incumbent(spec: PlaybookSpec) -> Iterator[Finding]:

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import ValidationError
 
-from nba.errors import InvalidPlaybook
+from nba.errors import FieldError, InvalidPlaybook
 from nba.playbook.arms import ArmTable, arm_table
 from nba.playbook.checks import check
+from nba.playbook.contradictions import contradictions
 from nba.playbook.declaration import FeatureSchema, declare
 from nba.playbook.document import Document, not_yaml
 from nba.playbook.rules import Rule, RuleError, compile_rule, rule_names
@@ -36,6 +37,8 @@ class Playbook:
         arms: its arm table.
         stage_rules: one rule a stage, over state, attribute, context, moment and score features.
         action_rules, stop_rules, incumbent_rules: likewise, over all features.
+        catalogue_rule: of the actions that a caller brings along.
+        base: the playbook as loaded, where this one has such actions; `catalogue.bring` makes these.
     """
 
     spec: PlaybookSpec
@@ -46,10 +49,14 @@ class Playbook:
     action_rules: tuple[Rule, ...]
     stop_rules: tuple[Rule, ...]
     incumbent_rules: tuple[Rule, ...]
+    catalogue_rule: Rule
+    base: Playbook | None = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hex digits of SHA-256 over the canonical values; comments don't count."""
+        """Twelve hex digits of SHA-256 over the file's canonical values; comments don't count."""
+        if self.base is not None:
+            return self.base.fingerprint
         text = json.dumps(self.spec.canonical())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -78,8 +85,12 @@ def load(path: Path) -> Playbook:
     return parse(text, source=str(path))
 
 
-def parse(text: str, source: str = "playbook") -> Playbook:
+def parse(text: str, source: str = "playbook", *, kept: bool = False) -> Playbook:
     """Check a playbook's text.
+
+    Args:
+        kept: it was in use already, and decisions rest on it; what makes no sense together is let pass,
+            since an earlier version may not have looked for it.
 
     Raises:
         InvalidPlaybook: with every wrong field, its line and the mend.
@@ -92,11 +103,14 @@ def parse(text: str, source: str = "playbook") -> Playbook:
         spec = PlaybookSpec.model_validate(document.values)
     except ValidationError as error:
         raise InvalidPlaybook(document.explain(error, PlaybookSpec), source) from None
-    return _compile(spec, text, document, source)
+    found = check(spec) if kept else [*check(spec), *contradictions(spec)]
+    return _compile(spec, text, [document.error(path, detail) for path, detail in found], document, source)
 
 
-def _compile(spec: PlaybookSpec, text: str, document: Document, source: str) -> Playbook:
-    errors = [document.error(path, detail) for path, detail in check(spec)]
+def _compile(
+    spec: PlaybookSpec, text: str, errors: list[FieldError], document: Document, source: str
+) -> Playbook:
+    """Raises InvalidPlaybook for `errors` and for what is wrong with rules."""
     written = _rules(spec)
     names = {name for _, rule, _ in written for name in rule_names(rule)}
     schema = declare(spec, names)
@@ -105,7 +119,7 @@ def _compile(spec: PlaybookSpec, text: str, document: Document, source: str) -> 
         try:
             compiled[path] = compile_rule(rule, schema, without)
         except RuleError as error:
-            errors.append(document.error(path, str(error)))
+            errors = [*errors, document.error(path, str(error))]
     if errors:
         raise InvalidPlaybook(errors, source)
 
@@ -121,6 +135,7 @@ def _compile(spec: PlaybookSpec, text: str, document: Document, source: str) -> 
         action_rules=section("actions"),
         stop_rules=section("contact", "stops"),
         incumbent_rules=section("incumbent"),
+        catalogue_rule=compiled["catalogue", "when"],
     )
 
 
@@ -131,6 +146,7 @@ def _rules(spec: PlaybookSpec) -> list[tuple[tuple[str | int, ...], str, frozens
     rules: list[tuple[tuple[str | int, ...], str, frozenset[str]]] = []
     rules += [(("stages", i, "when"), s.when, before_stage) for i, s in enumerate(spec.stages)]
     rules += [(("actions", name, "when"), a.when, anything) for name, a in spec.actions.items()]
+    rules += [(("catalogue", "when"), spec.catalogue.when, anything)]
     rules += [(("contact", "stops", i, "when"), s.when, anything) for i, s in enumerate(spec.contact.stops)]
     rules += [(("incumbent", i, "when"), r.when, anything) for i, r in enumerate(spec.incumbent)]
     return rules

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 DAY = 86_400.0
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
 _LONGEST = 36_525 * DAY
+FEATURE_NAME = "[a-z][a-z0-9_]{0,63}"
 MOST = 1e12  # of money and of weights: sums over all customers stay exact to far below a cent
 
 
@@ -103,9 +104,7 @@ Name = Annotated[
     str,
     _matching("[A-Za-z][A-Za-z0-9_-]{0,63}", "starts with a letter and has up to 64 letters, digits, _ or -"),
 ]
-FeatureName = Annotated[
-    str, _matching("[a-z][a-z0-9_]{0,63}", "starts with a-z and has up to 64 of a-z, 0-9 and _")
-]
+FeatureName = Annotated[str, _matching(FEATURE_NAME, "starts with a-z and has up to 64 of a-z, 0-9 and _")]
 Names = Annotated[list[Name], Field(min_length=1), AfterValidator(_once)]
 FeatureNames = Annotated[list[FeatureName], Field(min_length=1), AfterValidator(_once)]
 Rule = Annotated[str, Field(min_length=1, max_length=2_000), BeforeValidator(_rule)]

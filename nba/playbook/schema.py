@@ -1,15 +1,17 @@
 """The playbook as written: pydantic models of the YAML file, one per section.
 
-Only shape and ranges are checked here. What needs several sections at once (a rule that names a
-feature, an action that names a channel) is checked in `compile.py`, which has them all.
+Only shape and ranges are checked here. What needs several sections at once is checked where all of them are
+known: names in `checks.py`, rules in `compile.py`, what makes no sense together in `contradictions.py`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from nba.playbook.contact_policy import Cap as Cap
+from nba.playbook.contact_policy import Contact
 from nba.playbook.scalars import DAY as DAY
 from nba.playbook.scalars import (
     MOST,
@@ -22,7 +24,6 @@ from nba.playbook.scalars import (
     Names,
     Number,
     Purpose,
-    Purposes,
     Range,
     Rule,
     Seconds,
@@ -30,12 +31,7 @@ from nba.playbook.scalars import (
     worth,
 )
 from nba.playbook.scalars import FeatureName as FeatureName
-
-
-class Section(BaseModel):
-    """Unknown fields are refused; values don't change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from nba.playbook.section import Section as Section
 
 
 class Outcome(Section):
@@ -81,7 +77,28 @@ class Timing(Section):
         return self
 
 
+class Daily(Section):
+    """What an action may use up on one day of the playbook's time zone, over all customers: contacts, and
+    their cost in the playbook's currency. A contact counts on the day on which it is to be sent."""
+
+    contacts: int | None = Field(default=None, strict=True, ge=0, le=10**9)
+    spend: Cost | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Daily:
+        if self.contacts is None and self.spend is None:
+            raise ValueError("needs contacts, spend or both")
+        return self
+
+
 class Action(Section):
+    """What could be done.
+
+    `stop_after` stops an action for so long after the customer's latest touchpoint of a type. Of two
+    actions under one cap, the one of higher `priority` may displace what is not yet sent of the other.
+    `lever` is what the business makes of the model's word: 2 doubles the action's gain over silence.
+    """
+
     purpose: Purpose = "marketing"
     category: Name = "general"
     cost: Cost = 0.0
@@ -91,46 +108,32 @@ class Action(Section):
     valid_from: Moment | None = None
     valid_until: Moment | None = None
     cooldown: Seconds | None = None
+    stop_after: dict[FeatureName, Seconds] = Field(default_factory=dict)
+    priority: int = Field(default=0, strict=True, ge=-100, le=100)
+    lever: float = Field(default=1.0, strict=True, ge=0.1, le=10)
+    daily: Daily | None = None
     attributes: dict[FeatureName, Number] = Field(default_factory=dict)
 
 
-class Cap(Section):
-    """At most `max` contacts in any `within`; of one channel where `channel` is given.
+class Catalogue(Section):
+    """What holds for actions that a caller brings along in a request, which the playbook does not list.
 
-    Only marketing counts and is held back, unless `purposes` says otherwise.
+    `channels` and `timings` default to all. `attributes` names the features of such actions that are
+    learned from, each with the largest size to be expected of it; the playbook's own actions' are too.
     """
 
-    max: int = Field(strict=True, ge=0, le=1_000_000)
-    within: Seconds
-    channel: Name | None = None
-    purposes: Purposes = Field(default=["marketing"])
-
-
-class QuietHours(Section):
-    """Nothing is sent from `from` to `to` of the customer's own day; it may span midnight."""
-
-    start: TimeOfDay = Field(alias="from")
-    end: TimeOfDay = Field(alias="to")
-
-    @model_validator(mode="after")
-    def _some_hours(self) -> QuietHours:
-        if self.start == self.end or (self.start, self.end) == (0, DAY):
-            raise ValueError("from and to must differ, and must leave a part of the day to send in")
-        return self
-
-
-class Stop(Section):
-    """While `when` holds or is not known, actions of these purposes are refused under this name."""
-
-    name: Name
-    when: Rule
-    purposes: Purposes = Field(default=["marketing"])
-
-
-class Contact(Section):
-    caps: list[Cap] = Field(default_factory=list)
-    quiet_hours: QuietHours | None = None
-    stops: list[Stop] = Field(default_factory=list)
+    purpose: Purpose = "marketing"
+    category: Name = "catalogue"
+    cost: Cost = 0.0
+    channels: Names | None = None
+    timings: Names | None = None
+    when: Rule = "true"
+    cooldown: Seconds | None = None
+    stop_after: dict[FeatureName, Seconds] = Field(default_factory=dict)
+    priority: int = Field(default=0, strict=True, ge=-100, le=100)
+    attributes: dict[FeatureName, Annotated[float, Field(strict=True, gt=0, le=MOST)]] = Field(
+        default_factory=dict
+    )
 
 
 class Incumbent(Section):
@@ -146,12 +149,15 @@ class Exploration(Section):
     """How a policy explores.
 
     `ceiling` is the most that all arms but the best may get together from the explorer; `floor` is ε of
-    the floor ε·u that every eligible arm keeps in any case.
+    the floor ε·u that every eligible arm keeps in any case. `gamma` is squarecb's, `epsilon` that of
+    epsilon-greedy, `temperature` softmax's, `heads` how many draws of the model thompson asks.
     """
 
-    explorer: Literal["squarecb", "epsilon-greedy", "uniform"] = "squarecb"
+    explorer: Literal["squarecb", "epsilon-greedy", "softmax", "thompson", "uniform"] = "squarecb"
     gamma: float = Field(default=100.0, strict=True, gt=0, le=MOST)
     epsilon: Fraction = 0.1
+    temperature: float = Field(default=1.0, strict=True, gt=0, le=MOST)
+    heads: int = Field(default=32, strict=True, ge=2, le=512)
     ceiling: Fraction = 0.3
     floor: Fraction = 0.02
 
@@ -207,7 +213,7 @@ class Promotion(Section):
 
 
 class PlaybookSpec(Section):
-    """The whole file."""
+    """The whole file. In `mode: apprentice` the incumbent's rules decide, and what is trained looks on."""
 
     name: Name
     currency: str = Field(min_length=1, max_length=8)
@@ -220,7 +226,9 @@ class PlaybookSpec(Section):
     channels: dict[Name, Channel] = Field(min_length=1)
     timings: dict[Name, Timing] = Field(min_length=1)
     actions: dict[Name, Action] = Field(min_length=1)
+    catalogue: Catalogue = Field(default_factory=Catalogue)
     contact: Contact = Field(default_factory=Contact)
+    mode: Literal["autopilot", "apprentice"] = "autopilot"
     incumbent: list[Incumbent] = Field(default_factory=list)
     exploration: Exploration = Field(default_factory=Exploration)
     groups: Groups = Field(default_factory=Groups)

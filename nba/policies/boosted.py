@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nba.errors import SchemaMismatch
-from nba.playbook.arms import ArmTable
+from nba.playbook.arms import ATTRIBUTE, ArmTable
 from nba.policies.batch import TrainingBatch
+from nba.policies.kin import action_of, category_of
 from nba.policies.policy import Floats, Ints
-from nba.policies.ridge import action_category
+from nba.policies.thompson import NO_HEADS
 from nba.trees import Trees, regressor
 
 _CELLS = 4_000_000  # numbers in the table of rows × arms that is predicted at a time
@@ -40,7 +41,7 @@ class BoostedSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BoostedModel:
-    """Expected reward, in currency. Of use for the arm table it was trained on alone.
+    """Expected reward, in currency. For the arm table it was trained on, and arms that come with a request.
 
     Attributes:
         base: m, over the features.
@@ -75,6 +76,20 @@ class BoostedModel:
         effect = self.effect.contributions(np.hstack((features, self.columns[arm])))
         return self.base.contributions(features)[:, :F] + effect[:, :F]
 
+    @property
+    def head_count(self) -> int:
+        """None: bagging all trees would take as many trainings as heads."""
+        return 0
+
+    def head_scores(self, features: Floats) -> Floats:
+        """Raises SchemaMismatch."""
+        raise SchemaMismatch(f"this boosted model {NO_HEADS}")
+
+    def under(self, arms: ArmTable) -> BoostedModel:
+        """For a table that has further arms after its own."""
+        further = arm_columns(arms)[len(self.columns) :]
+        return replace(self, arms=arms, columns=np.vstack((self.columns, further)))
+
     def recompiled(self, arms: ArmTable) -> BoostedModel:
         """Itself, where nothing changed. Raises SchemaMismatch."""
         if arms.names != self.arms.names or not np.array_equal(arm_columns(arms), self.columns):
@@ -83,10 +98,13 @@ class BoostedModel:
 
 
 def arm_columns(arms: ArmTable) -> Floats:
-    """(k, 4 + q): codes of action, category, channel, timing (none is 0), then the q attributes."""
-    category = np.append(action_category(arms), -1)[arms.action]
-    codes = np.column_stack((arms.action, category, arms.channel, arms.timing)) + 1.0
-    attributes = [i for i, name in enumerate(arms.feature_names) if name.startswith("attribute=")]
+    """(k, 4 + q): codes of action, category, channel, timing (none is 0), then the q attributes.
+
+    An action that came with a request has no code, NaN: a split on actions tells it from the playbook's.
+    """
+    action = np.where((arms.action >= 0) & (action_of(arms) < 0), np.nan, arms.action)
+    codes = np.column_stack((action, category_of(arms), arms.channel, arms.timing)) + 1.0
+    attributes = [i for i, name in enumerate(arms.feature_names) if name.startswith(ATTRIBUTE)]
     return np.hstack((codes, arms.features[:, attributes]))
 
 
@@ -99,11 +117,12 @@ def fit(
     *,
     halves: bool,
 ) -> list[BoostedModel]:
-    """The model, and with `halves` two of half the decisions each, which share its m and tell how sure τ is.
+    """The model for `arms`, and with `halves` two of half the decisions each, which share its m and tell
+    how sure τ is.
 
     m is fitted out of fold, then τ on what it leaves. `categories` are the category columns of the features.
     """
-    X, columns, weight = batch.features, arm_columns(arms), batch.weights
+    X, columns, weight = batch.features, arm_columns(batch.arms or arms), batch.weights
     fold = np.random.default_rng(seed).permutation(len(X)) % settings.folds
     centre = np.empty(len(X))
     for f in range(settings.folds):
@@ -119,7 +138,7 @@ def fit(
     boosted = BoostedModel(
         base=_fit(X, batch.reward, weight, categories, seed, settings),
         effect=effect,
-        columns=columns,
+        columns=arm_columns(arms),
         arms=arms,
         sigma=float(np.sqrt(np.average((left - effect.predict(table)) ** 2, weights=weight))),
         resolution=0.0,

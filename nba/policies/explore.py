@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,7 +27,8 @@ _CELLS = 16_000  # numbers at a time: enough to forget the cost of a call, few e
 _CLOSED = -1e100  # the value of what is not eligible: below every score, and differences stay finite
 
 # ((T, G, n) values, (T, G, n) 1.0 where eligible, (G, n) eligible children, at least 1) → (T, G, n) odds
-# that sum to 1 over each node's eligible children. A node with none may get anything: its own odds are 0.
+# that sum to 1 over each node's eligible children. In a node with none they are of no account (its own odds
+# are 0), but where values matter they must not make it worth anything.
 Explorer = Callable[[Floats, Floats, Floats], Floats]
 
 
@@ -77,11 +79,33 @@ def squarecb(gamma: float, sigma: float) -> Explorer:
     return explore
 
 
+def softmax(temperature: float, sigma: float) -> Explorer:
+    """Boltzmann: pᵢ ∝ exp(vᵢ / (temperature·σ)), with values in units of σ."""
+    scale = max(temperature * sigma, 1e-12)
+
+    def explore(values: Floats, open_: Floats, count: Floats) -> Floats:
+        # what is not eligible gets exactly 0, unless all is: then the node's value stays that of nothing
+        odds: Floats = np.exp((values - np.maximum.reduce(values, 0)) / scale)
+        odds /= np.add.reduce(odds, 0)
+        return odds
+
+    return explore
+
+
 def explorer_of(settings: Exploration, sigma: float) -> Explorer:
-    """The explorer that a playbook asks for; σ is the scale of the gaps, in currency."""
-    if settings.explorer == "squarecb":
-        return squarecb(settings.gamma, sigma)
-    return epsilon_greedy(settings.epsilon) if settings.explorer == "epsilon-greedy" else uniform
+    """The explorer that a playbook asks for; σ is the scale of the gaps, in currency.
+
+    Thompson sampling is none, since it asks the heads of a model (`nba/policies/thompson.py`).
+    """
+    match settings.explorer:
+        case "squarecb":
+            return squarecb(settings.gamma, sigma)
+        case "epsilon-greedy":
+            return epsilon_greedy(settings.epsilon)
+        case "softmax":
+            return softmax(settings.temperature, sigma)
+        case _:
+            return uniform
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +163,14 @@ class Tree:
             odds[rows] = self._block(scores[rows], eligible[rows], explore, floor, ceiling).T
         return odds
 
+    def settled(self, explored: Floats, best: Ints, eligible: Bools, floor: float, ceiling: float) -> Floats:
+        """The ceiling and the floor, on the (n, k) odds of an explorer that has gone its own way."""
+        odds = explored.T.copy()
+        if ceiling < 1.0:
+            _lower(odds, best, ceiling)
+        settled: Floats = (1.0 - floor) * odds.T + floor * self.uniform(eligible)
+        return settled
+
     def uniform(self, eligible: Bools) -> Floats:
         """(n, k) → u, (n, k): uniform over the eligible children at each node."""
         return self.odds(np.zeros(eligible.shape), eligible, uniform, 0.0)
@@ -187,3 +219,35 @@ def _lower(odds: Floats, best: Ints, ceiling: float) -> None:
 def uniform_tree(arms: ArmTable, eligible: Bools) -> Floats:
     """(n, k) eligible arms → u, (n, k), the floor's distribution (invariant 1)."""
     return Tree.of(arms).uniform(eligible)
+
+
+def levels(odds: Floats, arms: ArmTable, arm: Ints) -> Floats:
+    """What the odds of a drawn arm are made of, level by level of the tree.
+
+    Args:
+        odds: (n, k); arm: (n,) arms whose odds are above 0.
+
+    Returns:
+        (n, 3): the odds of its action (or of silence), of its channel given that, of its timing given both.
+        Their product is the arm's odds (1e-12).
+    """
+    spans, slots = _spans(arms)
+    first, end, pair, pair_end = spans.take(arm, axis=1)[:, :, None]
+    rows = np.arange(len(arm))
+    columns = first + slots
+    siblings = odds[rows[:, None], np.minimum(columns, len(arms) - 1)]
+    # each row is summed alone, so its bits don't depend on its batch
+    of_action = np.add.reduce(siblings * (columns < end), axis=1)
+    of_pair = np.add.reduce(siblings * ((columns >= pair) & (columns < pair_end)), axis=1)
+    parts: Floats = np.array((of_action, of_pair / of_action, odds[rows, arm] / of_pair))
+    return parts.T
+
+
+@lru_cache(maxsize=64)
+def _spans(arms: ArmTable) -> tuple[Ints, Ints]:
+    """(4, k) first arm and end of each arm's action, and of its channel there; (T,) slots of the largest."""
+    spans = []
+    for starts in (arms.action_starts, arms.channel_starts):
+        sizes = np.diff(starts, append=len(arms))
+        spans += [np.repeat(starts, sizes), np.repeat(starts + sizes, sizes)]
+    return np.array(spans), np.arange((spans[1] - spans[0]).max())

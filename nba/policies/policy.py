@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nba.playbook.compile import Playbook
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -20,11 +22,13 @@ class Choice:
     Attributes:
         odds: (n, k) probability of each arm; rows sum to 1, refused arms have 0.
         scores: (n, k) expected reward in currency, net of costs; 0 where the policy predicts none.
+        values: (n, k) the scores after the playbook's levers: what exploration compares.
         best: (n,) the arm the policy would take if it did not explore; ties by arm index.
     """
 
     odds: Floats
     scores: Floats
+    values: Floats
     best: Ints
 
 
@@ -40,6 +44,9 @@ class Policy(Protocol):
 
     def choose(self, features: Floats, eligible: Bools) -> Choice:
         """(n, F) features in schema order and (n, k) eligible arms, arm 0 always, → odds."""
+
+    def under(self, playbook: Playbook) -> Policy:
+        """The same for a playbook with further arms appended, `nba.playbook.catalogue.bring`. Quick."""
 
 
 class RewardModel(Protocol):

@@ -5,103 +5,18 @@ Keeps nothing after the process, and knows one process only; else it promises wh
 
 from __future__ import annotations
 
-import copy
 import threading
-from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from nba.errors import Conflict
 from nba.stores.fresh import new_secret, new_surrogate
-from nba.stores.ports import Clock, ContactRow, CustomerRow, DecisionRow, Publication, TouchpointRow
+from nba.stores.memory_transaction import MemoryTransaction as MemoryTransaction
+from nba.stores.memory_transaction import Tables
+from nba.stores.ports import Clock, DecisionRow, OutboxRow, Publication, TouchpointRow
 
 Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class _Tables:
-    """What is committed; or, as layers over that, what a transaction sees."""
-
-    surrogates: Any = field(default_factory=dict)  # customer id → surrogate
-    customers: Any = field(default_factory=dict)  # surrogate → row
-    decisions: Any = field(default_factory=dict)  # id → row
-    contacts: Any = field(default_factory=dict)  # decision id → row
-    contacts_of: Any = field(default_factory=dict)  # surrogate → decision ids
-    touchpoints: Any = field(default_factory=dict)  # (source, id) → row
-    applied: Any = field(default_factory=dict)  # file → True
-
-    def layered(self) -> _Tables:
-        """Writes go to the layer, reads fall through it."""
-        return _Tables(*(ChainMap({}, getattr(self, f.name)) for f in fields(self)))
-
-    def absorb(self, layer: _Tables) -> None:
-        for f in fields(self):
-            getattr(self, f.name).update(getattr(layer, f.name).maps[0])
-
-
-class MemoryTransaction:
-    """See `nba.stores.ports.Transaction`."""
-
-    def __init__(self, tables: _Tables, surrogates: Callable[[], str]) -> None:
-        self._tables = tables
-        self._surrogates = surrogates
-
-    def answers(self, decision_ids: Sequence[str]) -> dict[str, DecisionRow]:
-        return {i: self._tables.decisions[i] for i in decision_ids if i in self._tables.decisions}
-
-    def customers(self, customer_ids: Sequence[str]) -> dict[str, CustomerRow]:
-        for name in customer_ids:
-            if name not in self._tables.surrogates:
-                row = CustomerRow(customer_id=name, surrogate=self._surrogates())
-                self._tables.surrogates[name] = row.surrogate
-                self._tables.customers[row.surrogate] = row
-        found = self.customers_of([self._tables.surrogates[name] for name in customer_ids])
-        return {row.customer_id: row for row in found.values()}
-
-    def customers_of(self, surrogates: Sequence[str]) -> dict[str, CustomerRow]:
-        rows = self._tables.customers
-        return {s: copy.deepcopy(rows[s]) for s in surrogates if s in rows}
-
-    def save_customers(self, rows: Sequence[CustomerRow]) -> None:
-        self._tables.customers.update({row.surrogate: copy.deepcopy(row) for row in rows})
-
-    def contacts(self, surrogates: Sequence[str], since: float) -> list[ContactRow]:
-        ids = [i for s in dict.fromkeys(surrogates) for i in self._tables.contacts_of.get(s, ())]
-        rows = [self._tables.contacts[i] for i in ids]
-        counted = [row for row in rows if row.send_at >= since and row.status != "released"]
-        return sorted(counted, key=attrgetter("send_at", "decision_id"))
-
-    def append_decisions(self, rows: Sequence[DecisionRow]) -> None:
-        for row in rows:
-            _insert(self._tables.decisions, row.decision_id, row)
-
-    def append_contacts(self, rows: Sequence[ContactRow]) -> None:
-        for row in rows:
-            _insert(self._tables.contacts, row.decision_id, row)
-            before = self._tables.contacts_of.get(row.surrogate, ())
-            self._tables.contacts_of[row.surrogate] = (*before, row.decision_id)
-
-    def activate(self, decision_id: str, at: float) -> None:
-        decisions, contacts = self._tables.decisions, self._tables.contacts
-        decisions[decision_id] = replace(decisions[decision_id], status="active", activated_at=at)
-        if decision_id in contacts:
-            contacts[decision_id] = replace(contacts[decision_id], status="reserved", expires_at=None)
-
-    def append_touchpoints(self, rows: Sequence[TouchpointRow]) -> list[bool]:
-        new = []
-        for row in rows:
-            new.append((row.source, row.id) not in self._tables.touchpoints)
-            self._tables.touchpoints.setdefault((row.source, row.id), row)
-        return new
-
-    def applied(self, file: str) -> bool:
-        return file in self._tables.applied
-
-    def mark_applied(self, file: str) -> None:
-        self._tables.applied[file] = True
 
 
 class MemoryStore:
@@ -120,7 +35,7 @@ class MemoryStore:
         self._writing = threading.Lock()
         self._writer: int | None = None
         self._seeing = threading.Lock()  # held while committed rows are read or replaced, never for long
-        self._tables = _Tables()
+        self._tables = Tables()
         self._playbooks: dict[str, str] = {}
         self._publications: list[Publication] = []
 
@@ -158,6 +73,11 @@ class MemoryStore:
         with self._seeing:
             return {surrogate: name for name, surrogate in self._tables.surrogates.items()}
 
+    def names(self, surrogates: Sequence[str]) -> dict[str, str]:
+        with self._seeing:
+            rows = self._tables.customers
+            return {s: rows[s].customer_id for s in surrogates if s in rows}
+
     def keep_playbook(self, fingerprint: str, text: str) -> None:
         if fingerprint not in self._playbooks:
             with self._exclusive():
@@ -191,6 +111,30 @@ class MemoryStore:
     def audit(self) -> list[Publication]:
         return list(self._publications)
 
+    def outbox(self, after: int, limit: int = 1_000) -> list[OutboxRow]:
+        with self._seeing:
+            rows = [row for number, row in self._tables.outbox.items() if number > after]
+        return rows[:limit]
+
+    def prune(self, before: float) -> Mapping[str, int]:
+        tables = self._tables
+        with self._exclusive(), self._seeing:
+            gone = [row for row in tables.contacts.values() if row.send_at < before]
+            for row in gone:
+                kept = tuple(i for i in tables.contacts_of[row.surrogate] if i != row.decision_id)
+                tables.contacts_of[row.surrogate] = kept
+                tables.limited.pop(row.decision_id, None)
+                del tables.contacts[row.decision_id]
+            return {
+                "decisions": _forget(tables.decisions, "decided_at", before),
+                "contacts": len(gone),
+                "touchpoints": _forget(tables.touchpoints, "occurred_at", before),
+                "outbox": _forget(tables.outbox, "at", before),
+            }
+
+    def free_bytes(self) -> int | None:
+        return None
+
     def ping(self) -> None:
         """Memory can always be written."""
 
@@ -209,10 +153,12 @@ class MemoryStore:
                 self._writer = None
 
 
-def _insert(table: Any, key: str, row: object) -> None:
-    if key in table:
-        raise Conflict("a row with this id is in the store already")
-    table[key] = row
+def _forget(table: dict[Any, Any], time: str, before: float) -> int:
+    """Drop the rows from before a moment; how many."""
+    gone = [key for key, row in table.items() if getattr(row, time) < before]
+    for key in gone:
+        del table[key]
+    return len(gone)
 
 
 def _chunks(rows: list[Row], size: int) -> Iterator[list[Row]]:

@@ -6,9 +6,13 @@ import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nba.errors import InvalidInput
 from nba.stores.ports import Clock, Store
+
+if TYPE_CHECKING:
+    from nba.stores.sql.database import Database
 
 ENTRY_POINTS = "nba.stores"  # a store of one's own: scheme = "module:function", called like those below
 SETTING = "NBA_STORE_URL"
@@ -25,13 +29,14 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
 
     Args:
         url: `sqlite:///path` (a fourth slash where the path is absolute), or `memory:` for one that is
-            forgotten at the end; a path alone is SQLite; other schemes by entry point `nba.stores`.
+            forgotten at the end; a path alone is SQLite; `postgresql://user:password@host:port/database`
+            for PostgreSQL, where the database must exist; other schemes by entry point `nba.stores`.
         clock: for a new store, `live` if None; an existing one has its own, which None accepts.
 
     Raises:
-        InvalidInput: no such kind of store, or no path.
+        InvalidInput: no such kind of store, no path or no database's name.
         SchemaMismatch: written by a newer version, or on another clock.
-        StoreUnavailable: it can't be created or written; the path is named.
+        StoreUnavailable: it can't be created, reached or written; the path or the host is named.
     """
     if ":" not in url:
         url = f"{_SQLITE}{url}"
@@ -51,9 +56,28 @@ def _sqlite(url: str, clock: Clock | None) -> Store:
     if path in ("", url) or "?" in path:
         raise InvalidInput.of(SETTING, "a SQLite store is sqlite:///path, without options")
     from nba.stores.sql.sqlite import SQLite
+
+    return _opened(SQLite(Path(path)), clock)
+
+
+def _postgres(url: str, clock: Clock | None) -> Store:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or not parsed.database:
+        raise InvalidInput.of(SETTING, "a PostgreSQL store is postgresql://user:password@host:port/database")
+    from nba.stores.sql.postgres import Postgres
+
+    return _opened(Postgres(parsed), clock)
+
+
+def _opened(database: Database, clock: Clock | None) -> Store:
     from nba.stores.sql.store import SqlStore
 
-    database = SQLite(Path(path))
     try:
         return SqlStore(database, clock)
     except BaseException:
@@ -67,4 +91,9 @@ def _memory(url: str, clock: Clock | None) -> Store:
     return MemoryStore(clock or "live")
 
 
-_OPENERS: dict[str, Callable[[str, Clock | None], Store]] = {"sqlite": _sqlite, "memory": _memory}
+_OPENERS: dict[str, Callable[[str, Clock | None], Store]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgres,
+    "postgresql+psycopg": _postgres,
+    "memory": _memory,
+}

@@ -1,8 +1,10 @@
 """Ports: what the service asks of a store, and what a store promises.
 
-Writes happen in `Store.transaction`, one at a time per store, over all threads and processes that
-share it. What a transaction wrote is durable (synced to disk) when its `with` block has ended without
-an error; when it raises, nothing of it stays. Reads outside a transaction see committed data only.
+Writes happen in `Store.transaction`. Some stores run one at a time over all threads and processes that
+share them; all of them lock the customers and the limits that a transaction has asked for until it ends, so
+nobody else changes these meanwhile. What a transaction wrote is durable (synced to disk) when its `with`
+block has ended without an error; when it raises, nothing of it stays. Reads outside a transaction see
+committed data only.
 
 Personal identity stands in one place, the link customer id → surrogate; everything else names the
 surrogate, a random string without meaning.
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from nba.model import ContactRow as ContactRow
+from nba.model import Used as Used
 
 Clock = Literal["live", "request"]
 
@@ -45,14 +48,14 @@ class CustomerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
-    """One decision as logged; see `nba/record.py` for what the blobs hold.
+    """One decision as logged; see `nba/trace.py` for what the blobs hold.
 
     Attributes:
         status: `active`, or `held` until it is activated; held ones never train.
         digest: SHA-256 of the request's meaning; a repeat with another is a conflict.
         body: the answer's bytes, given again on a repeat.
         trace: orjson bytes: everything else that replay and explanation need.
-        features, eligible, odds, values: packed float64 / bool rows (see `nba/record.py`).
+        features, eligible, odds, values: packed rows (see `nba/trace.py`).
     """
 
     decision_id: str
@@ -94,6 +97,26 @@ class TouchpointRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """Something that the orchestrator must be told, written in the transaction in which it happened.
+
+    Attributes:
+        number: its place in the outbox, from 1 and rising; the store gives it, 0 before.
+        id: of the message, for whoever gets it twice.
+        type: `decision.displaced`, …
+        body: JSON bytes.
+    """
+
+    number: int = 0
+    id: str
+    type: str
+    surrogate: str
+    decision_id: str
+    at: float
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """What serves: one row a kind (`policy`, `scores`), with its place in the audit table.
 
@@ -112,28 +135,58 @@ class Publication:
 
 
 class Transaction(Protocol):
-    """An exclusive write transaction: no other one runs meanwhile, in any process."""
+    """A write transaction. What it has read under a lock is as it was until the end.
+
+    A row whose key another transaction has written meanwhile raises Conflict, at the latest when the
+    transaction ends: whoever decides it again then finds that row.
+    """
 
     def answers(self, decision_ids: Sequence[str]) -> dict[str, DecisionRow]:
         """The logged decisions among `decision_ids`."""
 
     def customers(self, customer_ids: Sequence[str]) -> dict[str, CustomerRow]:
-        """Their rows, created with a new surrogate where missing."""
+        """Their rows, created with a new surrogate where missing; locked until the end.
+
+        Ask for all of them at once: of two transactions that each wait for a customer of the other one is
+        broken up, and raises Conflict.
+        """
 
     def customers_of(self, surrogates: Sequence[str]) -> dict[str, CustomerRow]:
-        """The rows by surrogate; an unknown one is left out."""
+        """The rows by surrogate, not locked; an unknown one is left out."""
 
     def save_customers(self, rows: Sequence[CustomerRow]) -> None: ...
 
     def contacts(self, surrogates: Sequence[str], since: float) -> list[ContactRow]:
-        """Contacts of these customers with `send_at` ≥ `since` that are not released, by send_at, then id."""
+        """Contacts of these customers with `send_at` ≥ `since` that are reserved or held, by send_at, then
+        id. The customers are locked."""
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> None: ...
 
     def append_contacts(self, rows: Sequence[ContactRow]) -> None: ...
 
     def activate(self, decision_id: str, at: float) -> None:
-        """Held decision → active, its contact reserved. The caller has checked that it is held."""
+        """Held decision → active, its contact reserved, also a lapsed one. The caller has checked that the
+        decision is held."""
+
+    def release(
+        self, decision_ids: Sequence[str], status: Literal["released", "displaced"]
+    ) -> list[ContactRow]:
+        """The contacts of these decisions no longer count; those that did until now, as they were, in the
+        order asked."""
+
+    def lapse(self, now: float) -> list[ContactRow]:
+        """Held contacts that use up a daily limit and whose `expires_at` ≤ `now` no longer count; as they
+        were, by expires_at, then id. One that another transaction is changing is left to it."""
+
+    def used(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Used]:
+        """(action, day) → what is used up, nothing included; locked until the end. Ask for all at once,
+        after the customers."""
+
+    def use(self, amounts: Mapping[tuple[str, str], Used]) -> None:
+        """Add to what is used up; negative amounts give back. The keys are locked by `used`."""
+
+    def append_outbox(self, rows: Sequence[OutboxRow]) -> None:
+        """Tell the orchestrator when this transaction is committed; the store numbers the rows."""
 
     def append_touchpoints(self, rows: Sequence[TouchpointRow]) -> list[bool]:
         """True where the row is new; False where its (source, id) was there, which changes nothing."""
@@ -170,6 +223,9 @@ class Store(Protocol):
     def links(self) -> dict[str, str]:
         """surrogate → customer id."""
 
+    def names(self, surrogates: Sequence[str]) -> dict[str, str]:
+        """surrogate → customer id, of the known ones among these."""
+
     def keep_playbook(self, fingerprint: str, text: str) -> None:
         """Keep a playbook's text for replay; repeating changes nothing."""
 
@@ -188,6 +244,21 @@ class Store(Protocol):
 
     def audit(self) -> list[Publication]:
         """All publications, oldest first."""
+
+    def outbox(self, after: int, limit: int = 1_000) -> list[OutboxRow]:
+        """Messages with a number above `after`, in order. A number is never seen before a smaller one."""
+
+    def prune(self, before: float) -> Mapping[str, int]:
+        """Forget decisions, contacts (by `send_at`), touchpoints and outbox messages from before a moment,
+        epoch seconds: table → rows.
+
+        Feature state, customers, publications, playbooks and what is used up of daily limits stay. In
+        chunks, so that others can write. A forgotten id is unknown: it can be used anew, so keep rows for
+        longer than anyone repeats a request, and longer than caps and reward windows look back.
+        """
+
+    def free_bytes(self) -> int | None:
+        """Room left on the disk that the store writes to; None where that can't be known from here."""
 
     def ping(self) -> None:
         """Raises StoreUnavailable where a decision could not be stored now."""

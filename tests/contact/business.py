@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -72,16 +73,24 @@ def at(text: str, zone: str = "UTC", fold: int = 0) -> float:
 
 
 def contact(
-    moment: float, action: str = "offer", channel: str = "email", purpose: str = "marketing"
+    moment: float,
+    action: str = "offer",
+    channel: str = "email",
+    purpose: str = "marketing",
+    *,
+    id: str = "d",
+    category: str = "general",
+    status: Literal["reserved", "held"] = "reserved",
 ) -> ContactRow:
     return ContactRow(
-        decision_id="d",
+        decision_id=id,
         surrogate="s",
         action=action,
         channel=channel,
         purpose=purpose,
+        category=category,
         send_at=moment,
-        status="reserved",
+        status=status,
     )
 
 

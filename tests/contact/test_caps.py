@@ -1,21 +1,40 @@
-"""Caps: no rolling window ever holds more than it may, and nothing is refused that would fit."""
+"""Caps: no window or period ever holds more than it may, and nothing is refused that would fit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nba.contact.caps import PURPOSES, Ledger, breaks_cap
+from nba.contact.caps import PURPOSES, CapRule, Ledger, cap_rules
+from nba.model import ContactRow
 from nba.playbook.schema import Cap
-from tests.contact.business import BARE, HEAD, contact, playbook
+from tests.contact.business import AMSTERDAM, BARE, HEAD, HOUR, at, contact, playbook
 
 BOOK = playbook(HEAD + BARE)
 WIDTH = 10.0
 
 
-def cap(most: int, **fields: object) -> Cap:
-    return Cap.model_validate({"max": most, "within": "10s", **fields})
+def rule(most: int, **fields: object) -> CapRule:
+    """A cap of ten seconds, unless `per` says otherwise; one that concerns some arm of the playbook."""
+    length = {} if "per" in fields else {"within": "10s"}
+    caps = [Cap.model_validate({"max": most, **length, **fields})]
+    contact = BOOK.spec.contact.model_copy(update={"caps": caps})
+    [compiled] = cap_rules(replace(BOOK, spec=BOOK.spec.model_copy(update={"contact": contact})))
+    return compiled
+
+
+def over(
+    compiled: CapRule, contacts: Sequence[Sequence[ContactRow]], moments: object, zone: str = "UTC"
+) -> list[list[bool]]:
+    """(n, t) where one more contact would break the cap."""
+    ledger, s = Ledger.of(BOOK, contacts), np.array(moments)
+    found = compiled.over(ledger.at, compiled.counts(ledger), s, [zone] * len(s))
+    return np.zeros(s.shape, dtype=bool).tolist() if found is None else found.tolist()
 
 
 def fullest(times: list[float]) -> int:
@@ -24,8 +43,7 @@ def fullest(times: list[float]) -> int:
 
 
 def allowed(times: list[float], moment: float, most: int) -> bool:
-    ledger = Ledger.of(BOOK, [[contact(at) for at in times]])
-    return not breaks_cap(ledger, np.array([[moment]]), cap(most), None)[0, 0]
+    return not over(rule(most), [[contact(at) for at in times]], [[moment]])[0][0]
 
 
 moments = st.integers(0, 40).map(float) | st.floats(0, 40)
@@ -66,30 +84,71 @@ def test_a_cap_counts_its_own_purposes_and_channel_alone() -> None:
         contact(3, channel="fax"),  # a channel that the playbook no longer has
         contact(4, purpose="gossip"),  # a purpose that no version of it had
     ]
-    ledger, now = Ledger.of(BOOK, [rows]), np.array([[5.0]])
 
-    def full_at(most: int, channel: int | None = None, **fields: object) -> bool:
-        return bool(breaks_cap(ledger, now, cap(most, **fields), channel)[0, 0])
+    def full_at(most: int, **fields: object) -> bool:
+        return over(rule(most, **fields), [rows], [[5.0]])[0][0]
 
     assert full_at(2)
     assert not full_at(3)
     assert full_at(4, purposes=list(PURPOSES))
     assert not full_at(5, purposes=list(PURPOSES))
-    assert full_at(1, purposes=["service"], channel=1)
-    assert not full_at(1, purposes=["service"], channel=0)
+    assert full_at(1, purposes=["marketing", "service"], channel="push")
+    assert full_at(1, channel="email")
+    assert not full_at(2, channel="email")
+    assert not full_at(1, channel="push")
 
 
 def test_a_cap_of_none_refuses_the_first_and_no_moment_breaks_no_cap() -> None:
-    ledger = Ledger.of(BOOK, [[], [contact(1.0)]])
-    candidates = np.array([[2.0, np.nan], [2.0, np.nan]])
-    assert breaks_cap(ledger, candidates, cap(0), None).tolist() == [[True, False], [True, False]]
-    assert breaks_cap(ledger, candidates, cap(1), None).tolist() == [[False, False], [True, False]]
+    contacts, candidates = [[], [contact(1.0)]], [[2.0, np.nan], [2.0, np.nan]]
+    assert over(rule(0), contacts, candidates) == [[True, False], [True, False]]
+    assert over(rule(1), contacts, candidates) == [[False, False], [True, False]]
 
 
 @given(st.lists(st.lists(moments, max_size=5), min_size=1, max_size=4), moments, st.integers(0, 3))
 def test_one_customers_contacts_are_no_business_of_anothers(
     histories: list[list[float]], moment: float, most: int
 ) -> None:
-    ledger = Ledger.of(BOOK, [[contact(at) for at in times] for times in histories])
-    together = breaks_cap(ledger, np.full((len(histories), 1), moment), cap(most), None)[:, 0]
-    assert together.tolist() == [not allowed(times, moment, most) for times in histories]
+    contacts = [[contact(at) for at in times] for times in histories]
+    together = over(rule(most), contacts, [[moment]] * len(histories))
+    assert together == [[not allowed(times, moment, most)] for times in histories]
+
+
+def test_a_cap_on_a_category_counts_and_concerns_that_category_alone() -> None:
+    """`offer` is of the category `general`; contacts of categories that are gone count for nothing."""
+    rows = [contact(1), contact(2, category="gone"), contact(3, category="news")]
+    assert not over(rule(2, category="general"), [rows], [[5.0]])[0][0]
+    assert over(rule(1, category="general"), [rows], [[5.0]])[0][0]
+    caps = [Cap.model_validate({"max": 1, "within": "10s", "category": "news"})]
+    contacts = BOOK.spec.contact.model_copy(update={"caps": caps})
+    news = replace(BOOK, spec=BOOK.spec.model_copy(update={"contact": contacts}))
+    assert cap_rules(news) == ()  # no arm is of that category
+
+
+@pytest.mark.parametrize(
+    ("per", "sent", "last_refused", "first_free"),
+    [
+        # The day on which Amsterdam's clocks go forward has 23 hours, the one on which they go back 25.
+        ("day", "2026-03-29 00:00", "2026-03-29 23:59:59", "2026-03-30 00:00"),
+        ("day", "2026-10-25 00:00", "2026-10-25 23:59:59", "2026-10-26 00:00"),
+        ("day", "2026-10-25 23:59:59", "2026-10-25 00:00", "2026-10-24 23:59:59"),
+        ("week", "2026-10-19 00:00", "2026-10-25 23:59:59", "2026-10-26 00:00"),  # from Monday on
+        ("week", "2026-12-28 12:00", "2027-01-03 23:59:59", "2027-01-04 00:00"),  # also over New Year
+        ("month", "2026-02-01 00:00", "2026-02-28 23:59:59", "2026-03-01 00:00"),
+        ("month", "2026-03-31 23:59:59", "2026-03-01 00:00", "2026-02-28 23:59:59"),
+    ],
+)
+def test_a_calendar_cap_counts_the_customers_own_day_week_or_month(
+    per: str, sent: str, last_refused: str, first_free: str
+) -> None:
+    contacts = [[contact(at(sent, AMSTERDAM))]]
+    moments = [[at(last_refused, AMSTERDAM), at(first_free, AMSTERDAM)]]
+    assert over(rule(1, per=per), contacts, moments, AMSTERDAM) == [[True, False]]
+    assert over(rule(2, per=per), contacts, moments, AMSTERDAM) == [[False, False]]
+
+
+def test_the_same_moment_is_another_day_elsewhere() -> None:
+    contacts = [[contact(at("2026-03-10 23:30"))]]
+    later = [[at("2026-03-11 00:30")]]
+    assert over(rule(1, per="day"), contacts, later, "UTC") == [[False]]
+    assert over(rule(1, per="day"), contacts, later, AMSTERDAM) == [[True]]
+    assert over(rule(1, per="day"), contacts, [[later[0][0] + 24 * HOUR]], AMSTERDAM) == [[False]]

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nba.contact.timing import Timetable, local_clock
+from nba.contact.timing import Timetable, first_within, local_clock
 from nba.errors import InvalidPlaybook
 from nba.playbook.compile import parse
 from tests.contact.business import AMSTERDAM, BARE, HEAD, NEW_YORK, TEXT, at, playbook
+from tests.contact.random_business import STARTS, ZONES
 
 MINUTE, DAY_MINUTES = 60.0, 1_440
 # Each with a moment near which its clocks change: by an hour, half an hour, or a whole day.
@@ -30,6 +31,9 @@ CHANGES = [
     ("Pacific/Apia", "2011-12-30T10:00"),
     ("Africa/Casablanca", "2026-02-15T02:00"),
 ]
+
+
+WORN = Timetable.of(playbook().spec)
 
 
 def clock(hours: int) -> str:
@@ -149,6 +153,30 @@ def test_each_customer_has_the_day_of_their_own_zone() -> None:
         1_080, 1_080, 1_080, 21 * 60
     ]  # fmt: skip
     assert sent[4].tolist() == sent[0].tolist()  # a name that no longer exists is UTC
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_moments_do_not_depend_on_what_was_asked_before(data: st.DataObject) -> None:
+    """What is remembered of a zone's clock is exact: a table asked about much answers as a fresh one does."""
+    around = st.sampled_from([*STARTS, *(datetime.fromisoformat(at + "Z").timestamp() for _, at in CHANGES)])
+    moments = st.builds(lambda start, ahead: start + ahead, around, st.floats(-2 * 86_400, 2 * 86_400))
+    now = np.array(data.draw(st.lists(moments, min_size=1, max_size=12)))
+    zones = [data.draw(st.sampled_from(ZONES)) for _ in now]
+    sent = WORN.send_at(now, zones)
+    for i, zone in enumerate(zones):
+        fresh = Timetable(hours=WORN.hours, waits=WORN.waits, open=WORN.open)
+        np.testing.assert_array_equal(sent[i], fresh.send_at(now[i : i + 1], [zone])[0])
+        alone = [first_within(hours, now[i], ZoneInfo(zone)) for hours in WORN.hours]
+        assert alone[1:] == sent[i, 1:].tolist()
+        assert alone[0] == now[i] if sent[i, 0] == now[i] else math.isnan(sent[i, 0])
+
+
+def test_what_a_timetable_remembers_is_bounded() -> None:
+    table = Timetable(hours=WORN.hours, waits=WORN.waits, open=WORN.open)
+    hours = 3_600.0 * np.arange(10_000)
+    table.send_at(hours, ["UTC"] * len(hours))
+    assert len(table._stretches) <= 8_192
 
 
 def test_no_customers_have_no_moments() -> None:

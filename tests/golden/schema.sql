@@ -9,13 +9,18 @@ CREATE TABLE contacts (
     action TEXT NOT NULL,
     channel TEXT NOT NULL,
     purpose TEXT NOT NULL,
+    category TEXT NOT NULL,
     send_at FLOAT NOT NULL,
     status VARCHAR(16) NOT NULL,
     expires_at FLOAT,
+    cost FLOAT NOT NULL,
+    day TEXT,
     CONSTRAINT contacts_pk PRIMARY KEY (decision_id)
 );
 
 CREATE INDEX contacts_by_customer ON contacts (surrogate, send_at);
+
+CREATE INDEX contacts_lapsing ON contacts (expires_at) WHERE status = 'held' AND day IS NOT NULL;
 
 CREATE TABLE customers (
     customer_id VARCHAR(128) NOT NULL,
@@ -65,6 +70,16 @@ CREATE TABLE nba_schema (
     CONSTRAINT nba_schema_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE outbox (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id VARCHAR(256) NOT NULL,
+    type TEXT NOT NULL,
+    surrogate VARCHAR(64) NOT NULL,
+    decision_id VARCHAR(128) NOT NULL,
+    at FLOAT NOT NULL,
+    body BLOB NOT NULL
+);
+
 CREATE TABLE playbooks (
     fingerprint VARCHAR(128) NOT NULL,
     text TEXT NOT NULL,
@@ -92,6 +107,8 @@ CREATE TABLE publications (
     CONSTRAINT publications_pk PRIMARY KEY (number)
 );
 
+CREATE TABLE sqlite_sequence(name,seq);
+
 CREATE TABLE touchpoints (
     source VARCHAR(16) NOT NULL,
     id VARCHAR(128) NOT NULL,
@@ -108,3 +125,11 @@ CREATE TABLE touchpoints (
 CREATE INDEX touchpoints_by_customer ON touchpoints (surrogate, occurred_at);
 
 CREATE INDEX touchpoints_by_time ON touchpoints (occurred_at, source, id);
+
+CREATE TABLE used (
+    action VARCHAR(128) NOT NULL,
+    day VARCHAR(16) NOT NULL,
+    contacts INTEGER NOT NULL,
+    spend FLOAT NOT NULL,
+    CONSTRAINT used_pk PRIMARY KEY (action, day)
+);

@@ -50,6 +50,13 @@ def test_the_arms_are_each_actions_channels_and_timings_after_no_contact() -> No
         arms.find("ten-off", "email", "now")
 
 
+def test_levers_and_priorities_stand_by_arm_with_none_for_no_contact() -> None:
+    arms = shop("when: age > 18", "lever: 2.5\n    priority: -7").arms
+    assert arms.lever.tolist() == [1, 1, 1, 1, 1, 2.5, 2.5, 2.5, 2.5]
+    assert arms.priority.tolist() == [0, 0, 0, 0, 0, -7, -7, -7, -7]
+    assert arms.priority.dtype == np.int64
+
+
 def test_children_of_each_node_of_the_tree_are_neighbours_however_the_file_lists_them() -> None:
     book = shop("    timings: [now, evening]", "    timings: [evening, now]")
     mixed = shop("    channels: [email, push]", "    channels: [push, email]")

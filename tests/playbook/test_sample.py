@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
-from nba.contact.caps import PURPOSES, Ledger
-from nba.contact.eligibility import Gatekeeper, Situation
-from nba.features.layout import Layout
-from nba.features.rows import assemble
-from nba.features.state import States
+from nba.contact.eligibility import Gatekeeper
 from nba.model import ContactRow
 from nba.playbook.compile import Playbook, parse
+from tests.playbook.customers import contact, customer
 
 MONDAY, HOUR = 1_773_014_400.0, 3_600.0  # 2026-03-09 00:00 UTC
 
@@ -23,36 +21,17 @@ def sample() -> Playbook:
     return parse(files("nba.playbook").joinpath("sample.yaml").read_text(encoding="utf-8"))
 
 
-def customer(sample: Playbook, now: float, contacts: list[ContactRow], **attributes: object) -> Situation:
-    """A new customer who consents to everything."""
-    zone = str(attributes.pop("timezone", sample.spec.timezone))
-    features = assemble(
-        sample,
-        states=States.empty(Layout.of(sample.schema), 1),
-        now=np.array([now]),
-        zones=[zone],
-        attributes=[attributes],
-        context=[{"device": "ios"}],
-        scores=None,
-    )
-    return Situation(
-        now=np.array([now]),
-        zones=[zone],
-        features=features,
-        consent=np.ones((1, len(PURPOSES), len(sample.arms.channels)), dtype=np.bool_),
-        ledger=Ledger.of(sample, [contacts]),
-        asked_actions=np.ones((1, len(sample.arms.actions)), dtype=np.bool_),
-        asked_channels=np.ones((1, len(sample.arms.channels)), dtype=np.bool_),
-        holdout=np.zeros(1, dtype=np.bool_),
-    )
-
-
 def test_it_says_what_the_contract_promises(sample: Playbook) -> None:
     spec = sample.spec
     assert all(channel.consent for channel in spec.channels.values())
     assert {action.purpose for action in spec.actions.values()} == {"marketing"}
     [cap] = spec.contact.caps
-    assert (cap.max, cap.within, cap.channel) == (3, 7 * 86_400, None)
+    assert (cap.max, cap.within, cap.channel, cap.category) == (3, 7 * 86_400, None, None)
+    assert spec.mode == "autopilot"
+    # what would let a fourth contact in, or keep a third one out
+    assert {(a.priority, a.cooldown, a.daily, a.valid_from) for a in spec.actions.values()} == {
+        (0, None, None, None)
+    }
     assert {"visit", "opened", "purchase"} <= set(spec.touchpoints)
     assert "device" in spec.context
     assert spec.contact.quiet_hours is None
@@ -66,36 +45,39 @@ def test_it_says_what_the_contract_promises(sample: Playbook) -> None:
 def test_a_customer_who_consents_gets_three_contacts_at_once_at_any_hour(
     sample: Playbook, hour: int, zone: str
 ) -> None:
-    gate, now, contacts = Gatekeeper(sample), MONDAY + hour * HOUR, []
+    gate, now = Gatekeeper(sample), MONDAY + hour * HOUR
+    contacts: list[ContactRow] = []
     for _ in range(3):
-        verdict = gate.judge(customer(sample, now, contacts, timezone=zone))
+        verdict = gate.judge(customer(sample, now, contacts, zone=zone))
         eligible = np.flatnonzero(verdict.eligible[0])
         arm = int(eligible[1 + (hour * 7) % (len(eligible) - 1)])  # some arm or other
-        action = sample.arms.actions[sample.arms.action[arm]]
-        contacts.append(
-            ContactRow(
-                decision_id="d",
-                surrogate="s",
-                action=action,
-                channel=sample.arms.channels[sample.arms.channel[arm]],
-                purpose=sample.spec.actions[action].purpose,
-                send_at=float(verdict.send_at[0, arm]),
-                status="reserved",
-            )
-        )
-    fourth = gate.judge(customer(sample, now, contacts, timezone=zone))
+        action, channel, _ = sample.arms.names[arm].split("/")
+        contacts.append(contact(sample, action, channel, float(verdict.send_at[0, arm])))
+    fourth = gate.judge(customer(sample, now, contacts, zone=zone))
     assert not fourth.eligible[0, 1:].any()
 
 
 def test_marketing_stops_while_a_ticket_is_open(sample: Playbook) -> None:
-    gate, asked = Gatekeeper(sample), customer(sample, MONDAY, [])
-    asked.features[0, sample.schema.index["open_tickets"]] = 1
+    gate, asked = Gatekeeper(sample), customer(sample, MONDAY, open_tickets=1)
     codes = gate.judge(asked).codes[0, 1:]
     assert "contact.stops.open-ticket" in {gate.reasons[code] for code in codes}
     assert codes.all()
 
 
 def test_a_new_customer_stands_at_the_first_stage(sample: Playbook) -> None:
-    asked = customer(sample, MONDAY, [])
+    asked = customer(sample, MONDAY)
     stage = asked.features[0, sample.schema.index["stage"]]
     assert sample.spec.stages[int(stage)].name == "awareness"
+
+
+def test_what_stands_in_it_as_a_comment_can_be_put_to_use(sample: Playbook) -> None:
+    text = files("nba.playbook").joinpath("sample.yaml").read_text(encoding="utf-8")
+    fields = re.sub(r"^( *)# ( *)(?=[a-z_]+:|- \{)", r"\1\2", text, flags=re.MULTILINE)
+    used = parse(fields)
+    action, caps = used.spec.actions["bogo-10"], used.spec.contact.caps
+    assert set(type(action).model_fields) == action.model_fields_set
+    assert (action.priority, action.lever, used.spec.mode) == (10, 1.5, "apprentice")
+    assert (len(caps), len(used.incumbent_rules)) == (4, 1)
+    assert used.spec.contact.quiet_hours is not None
+    assert "attribute=price" in used.arms.feature_names
+    assert sample.arms.names == used.arms.names

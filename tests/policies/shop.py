@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nba.model import BroughtAction
 from nba.playbook.compile import Playbook, parse
 
 TEXT = """
@@ -39,6 +40,25 @@ incumbent:
   - {when: member, action: newsletter, channel: email, timing: now}
 exploration: {explorer: squarecb, gamma: 20, ceiling: 0.5, floor: 0.05}
 """
+EXPLORERS: dict[str, dict[str, object]] = {
+    "squarecb": {"explorer": "squarecb", "gamma": 20.0},
+    "epsilon-greedy": {"explorer": "epsilon-greedy", "epsilon": 0.2},
+    "softmax": {"explorer": "softmax", "temperature": 2.0},
+    "thompson": {"explorer": "thompson"},
+    "uniform": {"explorer": "uniform"},
+}
+POLICIES = (
+    "constant",
+    "uniform",
+    "incumbent",
+    *(f"{name} {e}" for name in ("ridge", "vowpal", "boosted") for e in EXPLORERS if e != "thompson"),
+    *(f"{name} with heads, {explorer}" for name in ("ridge", "vowpal") for explorer in EXPLORERS),
+    "mixture",
+)
+BROUGHT = (
+    BroughtAction(id="theirs-1", features=(("discount", 0.4), ("price", 9.5))),
+    BroughtAction(id="theirs-2"),
+)
 
 
 def shop(text: str = TEXT, **changes: str) -> Playbook:

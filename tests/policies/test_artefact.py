@@ -174,3 +174,14 @@ def test_the_floor_is_that_of_the_playbook_in_force(
     odds = unseal(artefact, moved).choose(world.features, world.eligible).odds
     assert (odds >= 0.4 * uniform_tree(moved.arms, world.eligible)).all()
     assert odds.max(axis=1) == pytest.approx(np.full(len(odds), 0.6), abs=0.4)
+
+
+def test_a_policy_of_before_there_were_levers_still_serves(
+    playbook: Playbook, models: dict[str, LearnedModel], world: World
+) -> None:
+    policy = served(models, "ridge", playbook)
+    artefact = sealed(policy, playbook)
+    files = {n: d for n, d in artefact.files.items() if n not in ("arms.lever.npy", "arms.priority.npy")}
+    again = unseal(Artefact.of(artefact.manifest, files), playbook)
+    expected = policy.choose(world.features, world.eligible).odds
+    assert np.array_equal(again.choose(world.features, world.eligible).odds, expected)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nba.model import BroughtAction
+from nba.playbook.catalogue import bring
 from nba.policies.draw import draw
-from nba.policies.explore import Explorer, Tree, epsilon_greedy, greedy, squarecb, uniform, uniform_tree
+from nba.policies.explore import (
+    Explorer,
+    Tree,
+    epsilon_greedy,
+    greedy,
+    levels,
+    softmax,
+    squarecb,
+    uniform,
+    uniform_tree,
+)
 from nba.policies.policy import Bools, Floats
-from tests.policies.shop import shop
+from tests.policies.shop import TEXT, shop
 
 ARMS = shop().arms
 TREE = Tree.of(ARMS)
@@ -18,6 +33,7 @@ K = len(ARMS)
 EXPLORERS: dict[str, Explorer] = {
     "squarecb": squarecb(20.0, 0.7),
     "epsilon-greedy": epsilon_greedy(0.1),
+    "softmax": softmax(0.5, 0.7),
     "uniform": uniform,
     "greedy": greedy,
 }
@@ -38,14 +54,33 @@ def moments(seed: int, n: int, tied: bool = False) -> tuple[Floats, Bools]:
     return scores, eligible
 
 
-def by_hand(scores: Floats, eligible: Bools, gamma: float) -> Floats:
-    """SquareCB down the tree for one row, in plain Python."""
+Spread = Callable[[list[float]], list[float]]
 
-    def node(children: list[tuple[float, dict[int, float]]]) -> tuple[float, dict[int, float]]:
-        values = [value for value, _ in children]
+
+def squarecb_by_hand(gamma: float) -> Spread:
+    def spread(values: list[float]) -> list[float]:
         best = values.index(max(values))
         odds = [1 / (len(values) + gamma * (values[best] - value)) for value in values]
         odds[best] = 1 - sum(p for i, p in enumerate(odds) if i != best)
+        return odds
+
+    return spread
+
+
+def softmax_by_hand(scale: float) -> Spread:
+    def spread(values: list[float]) -> list[float]:
+        parts = [math.exp((value - max(values)) / scale) for value in values]
+        return [part / sum(parts) for part in parts]
+
+    return spread
+
+
+def by_hand(scores: Floats, eligible: Bools, spread: Spread) -> Floats:
+    """An explorer down the tree for one row, in plain Python."""
+
+    def node(children: list[tuple[float, dict[int, float]]]) -> tuple[float, dict[int, float]]:
+        values = [value for value, _ in children]
+        odds = spread(values)
         below = {arm: p * q for p, (_, arms) in zip(odds, children, strict=True) for arm, q in arms.items()}
         return sum(p * value for p, value in zip(odds, values, strict=True)), below
 
@@ -87,13 +122,80 @@ def test_a_row_alone_has_the_bits_it_has_among_a_thousand(name: str, seed: int, 
         assert np.array_equal(alone[0], odds[i])
 
 
+@pytest.mark.parametrize(
+    ("explorer", "spread"),
+    [
+        (squarecb(20.0, 0.5), squarecb_by_hand(20.0 / 0.5)),
+        (softmax(3.0, 0.5), softmax_by_hand(3.0 * 0.5)),
+    ],
+    ids=["squarecb", "softmax"],
+)
 @given(seed=seeds, tied=st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_squarecb_down_the_tree_is_what_plain_python_gives(seed: int, tied: bool) -> None:
+def test_odds_down_the_tree_are_what_plain_python_gives(
+    explorer: Explorer, spread: Spread, seed: int, tied: bool
+) -> None:
     scores, eligible = moments(seed, 3, tied)
-    odds = TREE.odds(scores, eligible, squarecb(20.0, 0.5), 0.0)
+    odds = TREE.odds(scores, eligible, explorer, 0.0)
     for i in range(3):
-        assert odds[i] == pytest.approx(by_hand(scores[i], eligible[i], 20.0 / 0.5), abs=1e-12)
+        assert odds[i] == pytest.approx(by_hand(scores[i], eligible[i], spread), abs=1e-12)
+
+
+def test_squarecb_down_a_tree_of_4800_arms_leaves_the_best_nine_tenths_and_flat_less_than_half() -> None:
+    """200 actions × 4 channels × 6 timings, γ = 1000, scores of deviation near 1; seed 0, 40 rows."""
+    one = shop(
+        text=TEXT[: TEXT.index("channels:")]
+        + "channels: {a: {}, b: {}, c: {}, d: {}}\n"
+        + "timings: {t0: {}, t1: {}, t2: {}, t3: {}, t4: {}, t5: {}}\n"
+        + "actions: {own: {channels: [a, b, c, d], timings: [t0, t1, t2, t3, t4, t5]}}\n"
+    )
+    arms = bring(one, tuple(BroughtAction(id=f"theirs-{i}") for i in range(199))).arms
+    assert len(arms) == 4_801
+    rng = np.random.default_rng(0)
+    pairs = arms.action * 5 + arms.channel
+    scores = rng.normal(size=(40, 201))[:, arms.action]
+    scores += 0.5 * rng.normal(size=(40, 1_010))[:, pairs] + 0.3 * rng.normal(size=(40, 4_801))
+    explore = squarecb(1_000.0, 1.0)
+    odds = Tree.of(arms).odds(scores, np.ones(scores.shape, dtype=bool), explore, 0.0)
+    flat = explore(scores.T[:, None, :], np.ones((4_801, 1, 40)), np.full((1, 40), 4_801.0))
+    assert 0.88 < odds.max(axis=1).mean() < 0.94
+    assert 0.40 < flat.max(axis=0).mean() < 0.50
+
+
+@given(seed=seeds, tied=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_odds_of_the_levels_are_conditional_and_multiply_to_the_arms(seed: int, tied: bool) -> None:
+    scores, eligible = moments(seed, 40, tied)
+    odds = TREE.odds(scores, eligible, squarecb(20.0, 1.0), 0.1)
+    arm = draw(odds, np.random.default_rng(seed).random(40))
+    parts = levels(odds, ARMS, arm)
+    assert parts.shape == (40, 3)
+    assert parts.prod(axis=1) == pytest.approx(odds[np.arange(40), arm], rel=1e-12)
+    for i in range(40):
+        same_action = ARMS.action == ARMS.action[arm[i]]
+        same_pair = same_action & (ARMS.channel == ARMS.channel[arm[i]])
+        assert parts[i, 0] == pytest.approx(odds[i, same_action].sum(), rel=1e-12)
+        assert parts[i, 1] == pytest.approx(odds[i, same_pair].sum() / odds[i, same_action].sum(), rel=1e-12)
+        assert np.array_equal(levels(odds[i : i + 1].copy(), ARMS, arm[i : i + 1])[0], parts[i])
+
+
+def test_silence_has_its_odds_at_the_first_level_and_certainty_below() -> None:
+    odds = TREE.odds(np.zeros((1, K)), np.ones((1, K), dtype=bool), uniform, 0.0)
+    assert levels(odds, ARMS, np.zeros(1, dtype=np.int64)).tolist() == [[pytest.approx(1 / 6), 1.0, 1.0]]
+
+
+@given(seed=seeds, ceiling=st.sampled_from([0.0, 0.1, 1.0]), floor=floors)
+@settings(max_examples=40, deadline=None)
+def test_odds_found_elsewhere_are_settled_as_an_explorers_are(
+    seed: int, ceiling: float, floor: float
+) -> None:
+    scores, eligible = moments(seed, 20)
+    free = TREE.odds(scores, eligible, EXPLORERS["squarecb"], 0.0)
+    best = np.where(eligible, scores, -np.inf).argmax(axis=1)
+    settled = TREE.settled(free, best, eligible, floor, ceiling)
+    expected = TREE.odds(scores, eligible, EXPLORERS["squarecb"], floor, ceiling)
+    assert settled == pytest.approx(expected, abs=1e-15)
+    assert (settled >= floor * uniform_tree(ARMS, eligible)).all()
 
 
 def test_uniform_is_uniform_over_actions_then_channels_then_timings() -> None:
@@ -119,7 +221,7 @@ def test_greedy_takes_the_first_of_tied_arms() -> None:
     assert (odds.max(axis=1) == 1).all()
 
 
-@pytest.mark.parametrize("name", ["squarecb", "epsilon-greedy"])
+@pytest.mark.parametrize("name", ["squarecb", "epsilon-greedy", "softmax"])
 @given(seed=seeds, ceiling=st.sampled_from([0.0, 0.1, 0.5, 1.0]), tied=st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_the_arms_beside_the_best_get_at_most_the_ceiling_in_unchanged_proportions(

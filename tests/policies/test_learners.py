@@ -8,7 +8,8 @@ import pytest
 from nba.errors import InvalidInput, NotEnoughData
 from nba.playbook.compile import Playbook
 from nba.policies.batch import TrainingBatch
-from nba.policies.learners import LEARNERS, resolution
+from nba.policies.learners import LEARNERS
+from nba.policies.lesson import resolution
 from tests.policies.world import World
 
 

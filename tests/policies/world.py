@@ -25,10 +25,7 @@ class World:
     def of(cls, playbook: Playbook, n: int, seed: int) -> World:
         rng = np.random.default_rng(seed)
         arms, schema = playbook.arms, playbook.schema
-        X = rng.exponential(size=(n, len(schema)))
-        for i, feature in enumerate(schema.features):
-            if feature.kind != "number":
-                X[:, i] = rng.integers(len(feature.categories) or 2, size=n)
+        X = customers(playbook, n, rng)
         basket, device, age = (X[:, schema.index[name]] for name in ("basket", "device", "age"))
         X[:, schema.index["tenure_days"]] = np.where(rng.random(n) < 0.3, np.nan, 1.0)
         worth = np.column_stack(
@@ -66,3 +63,12 @@ class World:
         """The value of the best single arm, `no_contact` where it is refused."""
         taken = np.where(self.eligible, self.mean, self.mean[:, :1])
         return float(taken.mean(axis=0).max())
+
+
+def customers(playbook: Playbook, n: int, rng: np.random.Generator) -> Floats:
+    """(n, F) features, all known."""
+    X = rng.exponential(size=(n, len(playbook.schema)))
+    for i, feature in enumerate(playbook.schema.features):
+        if feature.kind != "number":
+            X[:, i] = rng.integers(len(feature.categories) or 2, size=n)
+    return X

@@ -193,7 +193,7 @@ def playbooks(draw: st.DrawFn) -> Playbook:
         "groups": {"holdout": 0.2, "random_eligible": 0.2},
     }
     try:
-        return parse(json.dumps(spec))  # which is YAML, and quick to read
+        return parse(json.dumps(spec), kept=True)  # which is YAML, and quick to read
     except InvalidPlaybook:  # a part of the day that lies wholly in the quiet hours
         reject()
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from nba.blobs import unpack_one
 from nba.playbook.compile import Playbook
 from nba.policies.explore import uniform_tree
 from nba.stores.ports import DecisionRow
@@ -97,7 +98,7 @@ def _over(playbook: Playbook, contacts: Sequence[Contact], mine: Contact) -> lis
 
 def sound_odds(playbook: Playbook, row: DecisionRow) -> bool:
     """Odds as logged: over eligible arms alone, adding up to 1, the drawn arm's being the propensity."""
-    odds = np.frombuffer(row.odds, dtype=np.float64)
+    odds = unpack_one(row.odds, len(row.eligible) // 2)
     eligible = np.frombuffer(row.eligible, dtype=np.int16) == 0
     floor = playbook.spec.exploration.floor * uniform_tree(playbook.arms, eligible[None, :])[0]
     return bool(

@@ -18,6 +18,7 @@ import uvicorn
 
 from nba.artefacts import Artefacts
 from nba.live import LiveSource
+from nba.observer import Observer
 from nba.playbook.compile import Playbook, load
 from nba.service import Service
 from nba.stores.memory import MemoryStore
@@ -32,7 +33,7 @@ Connect = Callable[[], httpx.Client]
 _SERVE = "import typer; from serving.commands.serve import serve; typer.run(serve)"
 
 
-def playbook() -> Playbook:
+def sample() -> Playbook:
     return load(SAMPLE)
 
 
@@ -40,6 +41,7 @@ def wiring(
     folder: Path,
     *,
     store: Store | None = None,
+    playbook: Playbook | None = None,
     clock: Clock = "live",
     service: type[Service] = Service,
     refresh_seconds: float = 0.05,
@@ -47,10 +49,11 @@ def wiring(
     """The real engine on a store in memory, unless told otherwise."""
 
     @contextmanager
-    def parts(alert: Alert) -> Iterator[Parts]:
+    def parts(alert: Alert, observer: Observer) -> Iterator[Parts]:
         ours = store or MemoryStore(clock)
-        live = LiveSource(playbook=playbook(), store=ours, artefacts=Artefacts(folder), alert=alert)
-        yield Parts(service=service(store=ours, live=live), store=ours, live=live)
+        book = playbook or sample()
+        live = LiveSource(playbook=book, store=ours, artefacts=Artefacts(folder), alert=alert)
+        yield Parts(service=service(store=ours, live=live, observer=observer), store=ours, live=live)
 
     return Wiring(open=parts, refresh_seconds=refresh_seconds)
 
@@ -136,3 +139,15 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert set(document) >= {"type", "title", "status", "detail"}
     assert document["status"] == status
     return document
+
+
+def lines(http: httpx.Client) -> list[str]:
+    """The metrics page."""
+    return http.get("/metrics").text.splitlines()
+
+
+def value(page: list[str], name: str, **labels: str) -> float:
+    """The sum of a metric's samples that have these labels."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    samples = [line for line in page if line.split("{")[0].split(" ")[0] == name]
+    return sum(float(s.rpartition(" ")[2]) for s in samples if all(want in s for want in wanted))

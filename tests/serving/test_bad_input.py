@@ -143,11 +143,79 @@ def test_a_generator_above_the_limit_is_too_large(http: httpx.Client) -> None:
     problem(http.post("/v1/events", content=(b" " * 100_000 for _ in range(30))), 413)
 
 
+def test_two_megabytes_are_too_large_wherever_they_stand(http: httpx.Client) -> None:
+    long = "x" * 2_000_000
+    for body in ({"customer_id": long}, {"customer_id": "c-1", "context": {"device": long}}, {long: 1}):
+        assert len(problem(http.post("/v1/decisions", json=body), 413)["detail"]) < 100
+
+
+def test_ten_thousand_context_keys_are_refused_and_a_thousand_are_named_in_part(http: httpx.Client) -> None:
+    def asked(keys: int) -> dict[str, object]:
+        return {"customer_id": "keys-1", "context": {f"key-{i}": i for i in range(keys)}}
+
+    document = problem(http.post("/v1/decisions", json=asked(10_000)), 422)
+    assert [error["field"] for error in document["errors"]] == ["context"]
+    answer = http.post("/v1/decisions", json=asked(1_000))
+    assert (answer.status_code, len(answer.json()["ignored"])) == (201, 50)
+
+
+def test_a_thousand_and_one_in_one_body_are_refused_and_nothing_of_them_is_taken(http: httpx.Client) -> None:
+    items = [{"event_id": f"many-{i}", "customer_id": "many-1", "type": "visit"} for i in range(1_001)]
+    problem(http.post("/v1/events", json={"events": items}), 422)
+    problem(http.post("/v1/outcomes", json={"outcomes": items}), 422)
+    assert http.post("/v1/events", json={"events": items[:1_000]}).json()["accepted"] == 1_000
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus_Mons", "", "../../etc/passwd", "Europe/Amsterdam\0", 7, True])
+def test_a_time_zone_that_does_not_exist_is_rejected_by_place(http: httpx.Client, zone: object) -> None:
+    event = {
+        "event_id": "zone-1",
+        "customer_id": "zone-1",
+        "type": "profile",
+        "properties": {"timezone": zone},
+    }
+    receipt = http.post("/v1/events", json={"events": [event]}).json()
+    assert (receipt["accepted"], [item["index"] for item in receipt["rejected"]]) == (0, [0])
+    assert "timezone" in receipt["rejected"][0]["detail"]
+
+
+def test_a_context_value_of_the_wrong_kind_is_named_with_its_mend(http: httpx.Client) -> None:
+    for value in (7, True):
+        asked = {"customer_id": "kind-2", "context": {"device": value}}
+        document = problem(http.post("/v1/decisions", json=asked), 422)
+        assert [error["field"] for error in document["errors"]] == ["context.device"]
+
+
+PAGES = {
+    "a word": ("after=x", "after"),
+    "a negative number": ("after=-1", "after"),
+    "too large a number": ("after=99999999999999999999", "after"),
+    "digits of another script": ("after=%D9%A1", "after"),
+    "nothing": ("limit=", "limit"),
+    "none at all": ("limit=0", "limit"),
+    "too many": ("limit=1001", "limit"),
+    "another parameter": ("colour=red", "colour"),
+    "a parameter twice": ("after=1&after=2", "query"),
+    "no encoding": ("%ff=%fe", "\ufffd"),
+}
+
+
+@pytest.mark.parametrize(("query", "field"), PAGES.values(), ids=PAGES.keys())
+def test_a_wrong_page_of_the_outbox_names_its_parameter(http: httpx.Client, query: str, field: str) -> None:
+    document = problem(http.get(f"/v1/outbox?{query}"), 422)
+    assert [error["field"] for error in document["errors"]] == [field]
+
+
 def test_what_parses_is_taken_whatever_its_content_type(http: httpx.Client) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "x", "application/json; charset=latin-1"):
         headers = {"content-type": kind}
         answer = http.post("/v1/decisions", content=b'{"customer_id": "kind-1"}', headers=headers)
         assert answer.status_code == 201
+
+
+def test_the_template_of_a_path_is_a_wrong_id_like_any_other(http: httpx.Client) -> None:
+    problem(http.get("/v1/decisions/%7Bid%7D"), 422)
+    problem(http.post("/v1/decisions/%7Bid%7D/activate"), 422)
 
 
 def test_paths_and_methods_that_are_not_there_are_problems(http: httpx.Client) -> None:

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,11 +20,11 @@ from nba.artefacts import Artefact, Artefacts, Manifest
 from nba.errors import CorruptArtefact, NbaError, StoreUnavailable
 from nba.model import Command, Result
 from nba.service import Service
-from nba.stores.memory import MemoryStore, MemoryTransaction
+from nba.stores.memory import MemoryStore
 from serving.docs import page
 from serving.openapi import document
 from serving.problems import PROBLEMS, Problem
-from tests.serving.running import ROOT, playbook, problem, served, wiring
+from tests.serving.running import ROOT, problem, sample, served, wiring
 
 GOLDEN = ROOT / "tests" / "golden" / "openapi.json"
 
@@ -60,35 +59,17 @@ def test_alive_and_ready_name_what_serves(http: httpx.Client) -> None:
     assert ready == {
         "status": "ready",
         "policy": "uniform@0",
-        "playbook": playbook().version,
+        "playbook": sample().version,
         "worker": os.getpid(),
+        "disk": {"free_bytes": None, "low": False},
     }
 
 
 def test_the_policy_page_says_that_nothing_is_trained(http: httpx.Client) -> None:
     serves = http.get("/v1/policy").json()
-    assert (serves["policy"], serves["playbook"]) == ("uniform@0", playbook().version)
+    assert (serves["policy"], serves["playbook"]) == ("uniform@0", sample().version)
     nothing = ("number", "artefact", "serving_since", "trained_through", "scores")
     assert [serves[name] for name in nothing] == [None] * 5
-
-
-def test_metrics_count_requests_decisions_and_commits(http: httpx.Client) -> None:
-    http.post("/v1/decisions", json={"customer_id": "metrics-1", "decision_id": "metrics-d"})
-    http.post("/v1/decisions", json={"customer_id": "metrics-1", "decision_id": "metrics-d"})
-    http.get("/no/such/path")
-    answer = http.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    lines = answer.text.splitlines()
-    assert 'nba_http_requests_total{method="POST",route="/v1/decisions",status="200"} 1.0' in lines
-    decisions = [line for line in lines if line.startswith("nba_decisions_total{")]
-    assert all('contact="no"' in line for line in decisions)
-    assert sum(float(line.rpartition(" ")[2]) for line in decisions) == 1
-    assert any(line.startswith("nba_policy_info{") and 'policy="uniform@0"' in line for line in lines)
-    assert any(line.startswith("nba_decisions_all_refused_total{reason=") for line in lines)
-    assert 'nba_http_requests_total{method="any",route="none",status="404"} 1.0' in lines
-    for name in ("nba_commit_size_count", "nba_commands_waiting", "nba_http_seconds_count"):
-        assert any(line.startswith(name) for line in lines)
-    assert "metrics-1" not in answer.text
 
 
 def test_the_openapi_document_is_the_agreed_one(http: httpx.Client) -> None:
@@ -144,42 +125,6 @@ def test_a_defect_is_a_problem_without_internals_and_a_log_without_customers(tmp
     assert line["error"] == "KeyError"
     assert line["at"]
     assert "very-secret" not in str(logs)
-
-
-class FullDisk(MemoryStore):
-    """A store that can't be written while `full`."""
-
-    full = True
-
-    @contextmanager
-    def transaction(self) -> Iterator[MemoryTransaction]:
-        if self.full:
-            raise StoreUnavailable("the disk is full")
-        with super().transaction() as transaction:
-            yield transaction
-
-    def ping(self) -> None:
-        if self.full:
-            raise StoreUnavailable("the disk is full")
-
-
-def test_a_full_disk_is_a_503_until_there_is_room_again(tmp_path: Path) -> None:
-    store = FullDisk()
-    with served(wiring(tmp_path, store=store)) as http:
-        bodies = {
-            "/v1/decisions": {"customer_id": "full-1"},
-            "/v1/decisions:batch": {"decisions": [{"customer_id": "full-1"}, {"customer_id": "full-2"}]},
-            "/v1/events": {"events": []},
-        }
-        for path, body in bodies.items():
-            answer = http.post(path, json=body)
-            assert problem(answer, 503)["type"] == "/problems/store-unavailable"
-            assert int(answer.headers["retry-after"]) >= 1
-        problem(http.get("/readyz"), 503)
-        assert http.get("/healthz").status_code == 200
-        store.full = False
-        assert [http.post(p, json=b).status_code for p, b in bodies.items()] == [201, 200, 202]
-        assert http.get("/readyz").status_code == 200
 
 
 def test_a_bad_artefact_leaves_what_serves_and_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -172,6 +173,36 @@ def test_an_open_request_is_answered_before_the_end_and_an_endless_one_does_not_
             assert time.monotonic() - started < 10
 
 
+def test_every_decision_that_was_stored_has_been_answered_when_it_ends_under_load(tmp_path: Path) -> None:
+    answered: set[str] = set()
+
+    def ask(address: str, thread: int) -> None:
+        with client(address) as http:
+            for i in range(100_000):
+                asked = {"customer_id": f"drain-{thread}", "decision_id": f"drain-{thread}-{i}"}
+                try:
+                    answer = http.post("/v1/decisions", json=asked)
+                except httpx.TransportError:  # it has closed the connection, or takes no more
+                    return
+                if answer.status_code == 201:
+                    answered.add(answer.json()["decision_id"])
+
+    with serving(tmp_path) as process, ThreadPoolExecutor(32) as pool:
+        asking = [pool.submit(ask, process.address, thread) for thread in range(32)]
+        until = time.monotonic() + 30
+        while len(answered) < 200:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        started = time.monotonic()
+        assert process.end() == 0
+        assert time.monotonic() - started < 10
+        for one in asking:
+            one.result()
+    with closing(sqlite3.connect(tmp_path / "nba.db")) as store:
+        stored = {id for (id,) in store.execute("SELECT decision_id FROM decisions")}
+    assert stored == answered
+
+
 def test_another_program_that_locks_the_store_is_told_of_until_it_lets_go(one: Serve) -> None:
     with client(one.address) as http:
         other = sqlite3.connect(one.folder / "nba.db", isolation_level=None)
@@ -180,7 +211,10 @@ def test_another_program_that_locks_the_store_is_told_of_until_it_lets_go(one: S
         other.execute("ROLLBACK")
         other.close()
         problem(answer, 503)
-        assert http.post("/v1/decisions", json={"customer_id": "locked-1"}).status_code == 201
+        until = time.monotonic() + 20
+        while http.post("/v1/decisions", json={"customer_id": "locked-1"}).status_code != 201:
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
 def test_a_port_in_use_is_told_before_anything_is_made(

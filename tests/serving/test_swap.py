@@ -12,7 +12,7 @@ from nba.artefacts import Artefacts
 from nba.policies.artefact import seal
 from nba.policies.served import ConstantPolicy, UniformPolicy
 from nba.stores.memory import MemoryStore
-from tests.serving.running import playbook, served, wiring
+from tests.serving.running import sample, served, wiring
 
 
 def publish(store: MemoryStore, version: str, specification: str) -> str:
@@ -24,7 +24,7 @@ def publish(store: MemoryStore, version: str, specification: str) -> str:
 
 def versions(folder: Path) -> dict[str, str]:
     """Two policies that differ, as artefacts in `folder`: specification → version."""
-    book = playbook()
+    book = sample()
     policies = (UniformPolicy.of(book), ConstantPolicy.of(book, arm=0))
     sealed = (seal(p, book, data_from=0.0, data_to=86_400.0, rows=1, parameters={}) for p in policies)
     return {artefact.manifest.specification: Artefacts(folder).write(artefact) for artefact in sealed}

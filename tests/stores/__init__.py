@@ -1,1 +1,1 @@
-"""The store suites. A further store is one line in `contract.STORES`, or in `durable.SHARED` too."""
+"""The store suites. A further store is one line in each of the tables of `contract.py` that it fits."""

@@ -1,4 +1,4 @@
-"""What every store is tested with: the table of stores, and rows to fill them with."""
+"""What every store is tested with: the tables of stores, and rows to fill them with."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nba.stores.memory import MemoryStore
-from nba.stores.open import open_store
-from nba.stores.ports import ContactRow, DecisionRow, Store, TouchpointRow
+import pytest
+from sqlalchemy.engine import make_url
 
-Opener = Callable[[Path], Store]
+from nba.stores.ports import ContactRow, DecisionRow, OutboxRow, Store, TouchpointRow
+from nba.stores.sql.database import Database
+from nba.stores.sql.postgres import Postgres
+from nba.stores.sql.sqlite import SQLite
 
-STORES: dict[str, Opener] = {
-    "memory": lambda folder: MemoryStore(),
-    "sqlite": lambda folder: open_store(f"sqlite:///{folder / 'nba.db'}"),
+STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {  # where one is to be made
+    "memory": lambda request: "memory:",
+    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path') / 'nba.db'}",
+    "postgresql": lambda request: str(request.getfixturevalue("emptied_postgres_url")),
+}
+SHARED: dict[str, Callable[[pytest.FixtureRequest], str]] = {  # those for several processes, from nothing
+    "sqlite": STORES["sqlite"],
+    "postgresql": lambda request: str(request.getfixturevalue("postgres_url")),
+}
+DATABASES: dict[str, Callable[[str], Database]] = {  # what lies below the SQL stores
+    "sqlite": lambda url: SQLite(Path(url.removeprefix("sqlite:///"))),
+    "postgresql": lambda url: Postgres(make_url(url)),
 }
 
 DECISION = DecisionRow(
@@ -47,6 +58,7 @@ CONTACT = ContactRow(
     action="bogo",
     channel="email",
     purpose="marketing",
+    category="offers",
     send_at=200.5,
     status="reserved",
 )
@@ -62,6 +74,11 @@ TOUCHPOINT = TouchpointRow(
 )
 
 
+MESSAGE = OutboxRow(
+    id="m-1", type="decision.displaced", surrogate="s-1", decision_id="d-1", at=60.0, body=b'{"by": "d-2"}'
+)
+
+
 def decision(decision_id: str, **values: Any) -> DecisionRow:
     return replace(DECISION, decision_id=decision_id, **values)
 
@@ -72,6 +89,10 @@ def contact(decision_id: str, **values: Any) -> ContactRow:
 
 def touchpoint(touchpoint_id: str, **values: Any) -> TouchpointRow:
     return replace(TOUCHPOINT, id=touchpoint_id, **values)
+
+
+def message(message_id: str, **values: Any) -> OutboxRow:
+    return replace(MESSAGE, id=message_id, **values)
 
 
 def add_one(store: Store, customer_id: str, times: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from nba.stores.ports import Publication, Store
@@ -58,7 +60,10 @@ def test_a_reader_may_write_between_its_chunks(store: Store) -> None:
 def test_links_lead_from_surrogate_to_customer(store: Store) -> None:
     with store.transaction() as transaction:
         made = transaction.customers(["c-1", "c-2"])
-    assert store.links() == {made["c-1"].surrogate: "c-1", made["c-2"].surrogate: "c-2"}
+    one, two = made["c-1"].surrogate, made["c-2"].surrogate
+    assert store.links() == {one: "c-1", two: "c-2"}
+    assert store.names([two, "unknown"]) == {two: "c-2"}
+    assert store.names([]) == {}
 
 
 def test_the_first_text_of_a_playbook_is_kept(store: Store) -> None:
@@ -100,3 +105,13 @@ def test_a_store_that_can_be_written_answers_a_ping(store: Store) -> None:
     store.ping()
     store.ping()
     assert store.links() == {}
+
+
+def test_room_on_the_disk_is_told_where_it_can_be_known(store: Store, tmp_path: Path) -> None:
+    free = store.free_bytes()
+    if (tmp_path / "nba.db").exists():
+        total = shutil.disk_usage(tmp_path).total
+        assert free is not None
+        assert 0 < free <= total
+    else:
+        assert free is None

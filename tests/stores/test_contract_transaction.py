@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from nba.errors import Conflict
-from nba.stores.ports import CustomerRow, Store
-from tests.stores.contract import add_one, contact, decision, touchpoint, version
+from nba.stores.ports import CustomerRow, Store, Used
+from tests.stores.contract import add_one, contact, decision, message, touchpoint, version
 
 
 class Abandoned(Exception):
@@ -104,6 +104,8 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
         transaction.append_decisions([decision("d-1", surrogate=row.surrogate)])
         transaction.append_contacts([contact("d-1", surrogate=row.surrogate)])
         transaction.append_touchpoints([touchpoint("e-1")])
+        transaction.append_outbox([message("m-1")])
+        transaction.use({("bogo", "2026-11-22"): Used(contacts=1)})
         transaction.mark_applied("history.parquet")
         raise Abandoned
     assert store.links() == {}
@@ -113,7 +115,9 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
     with store.transaction() as transaction:
         assert transaction.customers_of([row.surrogate]) == {}
         assert transaction.contacts([row.surrogate], -math.inf) == []
+        assert transaction.used([("bogo", "2026-11-22")]) == {("bogo", "2026-11-22"): Used()}
         assert not transaction.applied("history.parquet")
+    assert store.outbox(0) == []
 
 
 def test_what_is_not_committed_is_seen_inside_only(store: Store) -> None:
@@ -132,7 +136,7 @@ def test_contacts_since_are_in_order_of_sending_then_id(store: Store) -> None:
     same = contact("b", send_at=9.0, surrogate="s-2", status="held", expires_at=12.0)
     others = [
         contact("old", send_at=2.999),
-        contact("gone", status="released"),
+        *(contact(status, status=status) for status in ("released", "displaced", "lapsed")),
         contact("x", surrogate="s-3"),
     ]
     with store.transaction() as transaction:

@@ -1,57 +1,25 @@
-"""Group commit: batches, failures of one and of all, overload, cancelled submitters, the end."""
+"""Group commit: batches, failures of one and of all, cancelled submitters, the end."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Sequence
-from typing import Any
 
 import pytest
 
-from nba.errors import InvalidInput, Overloaded, StoreUnavailable
+from nba.errors import InvalidInput, Overloaded
 from nba.stores.group import GroupCommit
+from tests.stores.desk import Desk, gathered
 
-Answer = str | Exception
-
-
-class Desk:
-    """Handles batches of words: notes them, waits at its gate, answers in capitals."""
-
-    def __init__(self, *, opened: bool = True) -> None:
-        self.batches: list[list[str]] = []
-        self.threads: set[int] = set()
-        self.gate = threading.Event()
-        self.inside = threading.Event()
-        if opened:
-            self.gate.set()
-
-    def __call__(self, commands: Sequence[str]) -> list[Answer]:
-        self.batches.append(list(commands))
-        self.threads.add(threading.get_ident())
-        self.inside.set()
-        assert self.gate.wait(30)
-        if "full disk" in commands:
-            raise StoreUnavailable("the disk is full")
-        if "lost" in commands:
-            return []
-        return [InvalidInput.of("word", "is bad") if c == "bad" else c.upper() for c in commands]
-
-    async def busy(self) -> None:
-        """Wait until a batch is being handled."""
-        assert await asyncio.to_thread(self.inside.wait, 30)
-
-
-async def _gathered(submissions: Sequence[Awaitable[str]]) -> list[Any]:
-    return await asyncio.gather(*submissions, return_exceptions=True)
+CLOCK_SECONDS = 0.02  # what the event loop's timers may be early or coarse by
 
 
 def test_each_submitter_gets_its_own_answer() -> None:
     async def scene() -> None:
         group = GroupCommit(Desk())
         words = [f"word {i}" for i in range(1000)]
-        assert await _gathered([group.submit(word) for word in words]) == [word.upper() for word in words]
+        assert await gathered([group.submit(word) for word in words]) == [word.upper() for word in words]
         await group.close()
 
     asyncio.run(scene())
@@ -66,7 +34,7 @@ def test_what_comes_during_a_batch_is_the_next_batch() -> None:
         rest = [asyncio.create_task(group.submit(f"{i}")) for i in range(6)]
         await asyncio.sleep(0)
         desk.gate.set()
-        await _gathered([first, *rest])
+        await gathered([first, *rest])
         assert desk.batches == [["first"], ["0", "1", "2", "3"], ["4", "5"]]
         assert len(desk.threads) == 1
         assert threading.get_ident() not in desk.threads
@@ -114,13 +82,43 @@ def test_a_failed_batch_fails_all_its_submitters_and_no_others() -> None:
         group = GroupCommit(desk, max_batch=3)
         first = asyncio.create_task(group.submit("first"))
         await desk.busy()
-        rest = asyncio.gather(*map(group.submit, ["a", "full disk", "b", "next"]), return_exceptions=True)
+        rest = asyncio.gather(*map(group.submit, ["a", "broken", "b", "next"]), return_exceptions=True)
         await asyncio.sleep(0)
         desk.gate.set()
         failed = await rest
-        assert [type(result) for result in failed] == [StoreUnavailable] * 3 + [str]
+        assert [type(result) for result in failed] == [KeyError] * 3 + [str]
         assert await first == "FIRST"
         assert await group.submit("afterwards") == "AFTERWARDS"
+        await group.close()
+
+    asyncio.run(scene())
+
+
+def test_many_commands_at_once_have_a_result_or_an_error_each() -> None:
+    async def scene() -> None:
+        group = GroupCommit(Desk(), max_queue=4)
+        good, bad = await group.submit_all(["good", "bad"])
+        assert (good, type(bad)) == ("GOOD", InvalidInput)
+        refused = await group.submit_all(["a", "b", "c", "d", "e"])
+        assert [type(result) for result in refused] == [Overloaded] * 5
+        await group.close()
+
+    asyncio.run(scene())
+
+
+def test_it_tells_how_long_each_command_of_a_batch_has_waited() -> None:
+    async def scene() -> None:
+        told: list[list[float]] = []
+        desk = Desk(opened=False)
+        group = GroupCommit(desk, waited=lambda seconds: told.append(list(seconds)))
+        first = asyncio.create_task(group.submit("first"))
+        await desk.busy()
+        rest = [asyncio.create_task(group.submit(word)) for word in ("a", "b")]
+        await asyncio.sleep(0.05)
+        desk.gate.set()
+        await gathered([first, *rest])
+        assert [len(batch) for batch in told] == [1, 2]
+        assert min(told[1]) >= 0.05 - CLOCK_SECONDS
         await group.close()
 
     asyncio.run(scene())
@@ -132,25 +130,6 @@ def test_a_batch_with_answers_missing_fails_all_its_submitters() -> None:
         with pytest.raises(RuntimeError, match="0 results for 1 commands"):
             await group.submit("lost")
         assert await group.submit("found") == "FOUND"
-        await group.close()
-
-    asyncio.run(scene())
-
-
-def test_a_full_queue_refuses_at_once_and_what_is_in_it_is_answered() -> None:
-    async def scene() -> None:
-        desk = Desk(opened=False)
-        group = GroupCommit(desk, max_queue=2)
-        first = asyncio.create_task(group.submit("first"))
-        await desk.busy()
-        queued = [asyncio.create_task(group.submit(word)) for word in ("a", "b")]
-        await asyncio.sleep(0)
-        with pytest.raises(Overloaded, match="2 commands are waiting"):
-            await group.submit("c")
-        desk.gate.set()
-        assert await _gathered([first, *queued]) == ["FIRST", "A", "B"]
-        assert await group.submit("c") == "C"
-        assert desk.batches == [["first"], ["a", "b"], ["c"]]
         await group.close()
 
     asyncio.run(scene())
@@ -188,7 +167,7 @@ def test_closing_answers_what_waits_and_then_refuses() -> None:
             await group.submit("late")
         desk.gate.set()
         await closing
-        assert await _gathered(waiting) == ["A", "B", "C"]
+        assert await gathered(waiting) == ["A", "B", "C"]
         with pytest.raises(Overloaded):
             await group.submit("later")
 

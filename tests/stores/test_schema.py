@@ -16,6 +16,7 @@ from nba.stores.open import open_store
 from nba.stores.sql.migrate import FOLDER, REVISIONS, VERSION_TABLE, migrate, revision
 from nba.stores.sql.sqlite import SQLite
 from nba.stores.sql.tables import METADATA
+from tests.stores.contract import contact
 from tests.stores.schema import migrated, rendered
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema.sql"
@@ -81,3 +82,35 @@ def test_a_store_lives_beside_the_tables_of_others(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{path}")
     store.ping()
     store.close()
+
+
+def test_a_store_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
+    """Made by the first migration alone, filled as the first version did, then opened."""
+    path = tmp_path / "nba.db"
+    _first_schema(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO meta VALUES (1, zeroblob(32), 'live', 0)")
+        for row in (("d-1", 1.5, "reserved", None), ("d-2", 2.5, "held", 9.0)):
+            connection.execute(
+                "INSERT INTO contacts VALUES (?, 's-1', 'bogo', 'email', 'marketing', ?, ?, ?)", row
+            )
+    store = open_store(f"sqlite:///{path}")
+    values = {"category": "", "cost": 0.0, "day": None}
+    with store.transaction() as transaction:
+        assert transaction.contacts(["s-1"], 0.0) == [
+            contact("d-1", send_at=1.5, **values),
+            contact("d-2", send_at=2.5, status="held", expires_at=9.0, **values),
+        ]
+    store.close()
+    database = SQLite(path)
+    with database.exclusive() as connection:
+        assert rendered(connection) == GOLDEN.read_text()
+    database.close()
+
+
+def _first_schema(path: Path) -> None:
+    database = SQLite(path)
+    with database.exclusive() as connection:
+        migrate(connection, "0001")
+        assert revision(connection) == "0001"
+    database.close()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
 from multiprocessing.synchronize import Event
-from pathlib import Path
 
 import pytest
 
@@ -15,14 +13,8 @@ from nba.errors import SchemaMismatch
 from nba.stores.open import open_store
 from tests.stores.contract import add_one, contact, decision, touchpoint, version
 
-SHARED: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'nba.db'}"}
 SPAWN = multiprocessing.get_context("spawn")
 PATIENCE = 60.0  # seconds; a process starts in two
-
-
-@pytest.fixture(params=SHARED)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return SHARED[request.param](tmp_path)
 
 
 def _add(url: str, times: int) -> None:

@@ -27,6 +27,9 @@ def retrain(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of folds and learners.")] = 0,
     who: Annotated[str, typer.Option(help="Who asks, for the audit table.")] = "nba retrain",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="What is not promoted looks on: asked at every decision.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Train a policy on decisions whose rewards are mature, and let it serve if it is proven.
@@ -42,13 +45,15 @@ def retrain(
     from nba.policies.learners import LEARNERS
     from training.policy.retrain import Settings
     from training.policy.retrain import retrain as run
+    from training.policy.selection import able
     from training.policy.show import show
 
     for name in learner or ():
         if name not in LEARNERS:
             raise InvalidInput.of("learner", f"there is no learner {name!r}; there are {', '.join(LEARNERS)}")
     book = load(playbook)
-    settings = Settings(folds=folds, seed=seed, learners=tuple(learner or LEARNERS), who=who)
+    names = tuple(learner or able(book))
+    settings = Settings(folds=folds, seed=seed, learners=names, who=who, shadow=shadow)
     with (
         closing(existing_store(store)) as opened,
         Console(stderr=True).status("") as status,

@@ -127,11 +127,17 @@ class Deployed:
             if self._sent
             else np.empty((n, 0), dtype=np.int64)
         )
+        names = [action.category for action in self._ground.playbook.spec.actions.values()]
+        categories = [table.categories.index(n) if n in table.categories else -1 for n in names]
         return Ledger(
             at=at,
             channel=table.channel[arm],
             purpose=np.where(arm > 0, PURPOSES.index(MARKETING), -1),
             action=table.action[arm],
+            category=np.array([*categories, -1])[table.action[arm]],
+            priority=table.priority[arm],
+            reserved=np.zeros(at.shape, dtype=np.bool_),  # a week later all is sent
+            ids=tuple(("",) * at.shape[1] for _ in range(n)),
         )
 
     def _remember(self, moment: Moment) -> None:

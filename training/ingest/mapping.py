@@ -8,13 +8,13 @@ from datetime import date, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 import polars as pl
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from nba.errors import FieldError, InvalidInput
+from nba.playbook.checks import zone_names
 from nba.playbook.document import Document
 from nba.playbook.rules import nearest
 from nba.playbook.schema import FeatureName, Section
@@ -78,8 +78,8 @@ class Time(Section):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"there is no time zone {zone!r}{nearest(zone, sorted(available_timezones()))}")
+        if zone not in zone_names():
+            raise ValueError(f"there is no time zone {zone!r}{nearest(zone, sorted(zone_names()))}")
         return zone
 
     @model_validator(mode="after")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import available_timezones
 
 import polars as pl
 
 from nba.features.history import COLUMNS
+from nba.playbook.checks import zone_names
 from training.ingest.batch import BAD, SHOWN
 
 SLACK = 300.0  # seconds that clocks may differ
@@ -128,5 +128,5 @@ def _properties() -> list[Check]:
             purpose,
         ),
         _check("properties.granted", "consent needs true or false", consent.is_not_null() & ~said, granted),
-        _check("properties.timezone", "no such time zone", ~zone.is_in(sorted(available_timezones())), zone),
+        _check("properties.timezone", "no such time zone", ~zone.is_in(sorted(zone_names())), zone),
     ]

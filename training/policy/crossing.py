@@ -27,6 +27,7 @@ from training.policy.selection import (
     candidate,
     customer_folds,
     doubly_robust,
+    heads,
     one_hot,
     select,
     training_batch,
@@ -160,12 +161,14 @@ def cross_choose(
     """Compare specifications out of fold, by doubly robust value when acting greedily.
 
     Args:
+        playbook: of the log's arms; models are fitted for its base and then put under it, as they serve.
         trains: (n,) rows that may train and choose; the others are only judged on.
 
     Raises:
         NotEnoughData: a fold leaves decisions on fewer than two arms to train on.
     """
     fold = customer_folds(log.customer, folds, seed)
+    base = playbook.base or playbook
     odds: dict[str, Floats] = {}
     best: dict[str, Ints] = {}
     q_hat = np.zeros(log.eligible.shape)
@@ -176,20 +179,23 @@ def cross_choose(
             figures = {"decisions": len(inside)}
             raise NotEnoughData("choosing a policy takes decisions on at least two arms", figures)
         outside = log.where(rows)
-        constants.append(best_constant(inside))
+        constants.append(best_constant(inside, len(base.arms)))  # what was brought is nothing for everybody
         policies: dict[str, Policy] = {CONSTANT: ConstantPolicy.of(playbook, constants[-1])}
         for name in dict.fromkeys((REWARD_MODEL, *learners)):
             progress(f"fold {f + 1} of {folds}: fitting {name}")
-            model = LEARNERS[name].fit(playbook, training_batch(inside), seed + f)
-            policies[name] = ServedPolicy.of(model, playbook.spec.exploration)
+            batch = training_batch(inside)
+            if name not in learners:  # it only predicts
+                model = LEARNERS[name].fit(base, batch, seed + f, serves=False)
+                q_hat[rows] = model.under(playbook.arms).scores(outside.features)
+                continue
+            model = LEARNERS[name].fit(base, batch, seed + f, heads=heads(base))
+            policies[name] = ServedPolicy.of(model, base.spec.exploration, base.arms.lever).under(playbook)
         for name, policy in policies.items():
             choice = policy.choose(outside.features, outside.eligible)
             odds.setdefault(name, np.zeros(log.eligible.shape))[rows] = choice.odds
             best.setdefault(name, np.zeros(len(log), dtype=np.int64))[rows] = choice.best
             if name == REWARD_MODEL:
                 q_hat[rows] = choice.scores
-    if REWARD_MODEL not in learners:
-        del odds[REWARD_MODEL], best[REWARD_MODEL]
     return _chosen(log, fold, trains, q_hat, odds, best, constants)
 
 

@@ -36,12 +36,19 @@ FEWEST = 200  # mature decisions below which no learner is tried
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to retrain. `learners` are the specifications that compete, beside the best constant."""
+    """How to retrain.
+
+    Attributes:
+        learners: the specifications that compete, beside the best constant.
+        shadow: a candidate that is not promoted looks on as challenger: it is asked at every decision and
+            changes none.
+    """
 
     folds: int = 3
     seed: int = 0
     learners: tuple[str, ...] = tuple(LEARNERS)
     who: str = "nba retrain"
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,8 @@ def retrain(
     progress("registering")
     run_id, registered = register(tracker, judged)
     publication = None
+    if settings.shadow and not judged.verdict.promoted:
+        _publish(store, judged, settings.who, kind="challenger")
     if judged.verdict.promoted:
         publication = _publish(store, judged, settings.who)
         served = f"{publication.specification}@{publication.number}"
@@ -160,8 +169,9 @@ def _candidate(
     progress: Callable[[str], None],
 ) -> Judged:
     treated = log.group == "treatment"
+    wide = log.playbook or playbook
     chosen = cross_choose(
-        playbook,
+        wide,
         log,
         folds=settings.folds,
         seed=settings.seed,
@@ -170,11 +180,12 @@ def _candidate(
         progress=progress,
     )
     progress("judging")
-    specification, verdict, batch = _best_that_passes(playbook, log, chosen, champion)
+    specification, verdict, batch = _best_that_passes(wide, log, chosen, champion)
     own = log.where(treated)
     progress(f"fitting {specification} on everything")
+    constant = best_constant(own, len(playbook.arms))
     artefact = seal(
-        fit_policy(playbook, own, specification, seed=settings.seed, constant=best_constant(own)),
+        fit_policy(playbook, own, specification, seed=settings.seed, constant=constant),
         playbook,
         data_from=float(own.decided_at[0]),
         data_to=float(own.decided_at[-1]),
@@ -202,7 +213,8 @@ def _best_that_passes(
     """
     later = log.decided_at > champion.trained_through
     seen, q_hat = log.where(later), chosen.crossed.q_hat[later]
-    opponent = _batch(seen, q_hat, champion.policy.choose(seen.features, seen.eligible).odds)
+    policy = champion.policy if log.playbook is None else champion.policy.under(log.playbook)
+    opponent = _batch(seen, q_hat, policy.choose(seen.features, seen.eligible).odds)
     own = champion.policy.specification
     promotion = playbook.spec.promotion
     best = _batch(seen, q_hat, chosen.crossed.served[later])
@@ -227,9 +239,9 @@ def _batch(seen: DecisionLog, q_hat: NDArray[np.float64], target: NDArray[np.flo
     )
 
 
-def _publish(store: Store, judged: Judged, who: str) -> Publication:
+def _publish(store: Store, judged: Judged, who: str, kind: str = "policy") -> Publication:
     return store.publish(
-        kind="policy",
+        kind=kind,
         version=judged.artefact.version,
         specification=judged.specification,
         at=judged.as_of,

@@ -62,6 +62,7 @@ def training_batch(log: DecisionLog) -> TrainingBatch:
         reward=log.reward,
         propensity=log.propensity,
         eligible=log.eligible,
+        arms=None if log.playbook is None else log.playbook.arms,
     )
 
 
@@ -132,11 +133,25 @@ def _held_out(
 def fit_policy(
     playbook: Playbook, log: DecisionLog, specification: str, *, seed: int, constant: int = 0
 ) -> Policy:
-    """One specification fitted on the whole log, as it would serve. `constant` is the arm of a constant."""
+    """One specification fitted on the whole log, as it would serve. `constant` is the arm of a constant.
+
+    `playbook` is the one that serves, also where callers brought actions along.
+    """
     if specification == CONSTANT:
         return ConstantPolicy.of(playbook, constant)
-    model = LEARNERS[specification].fit(playbook, training_batch(log), seed)
-    return ServedPolicy.of(model, playbook.spec.exploration)
+    model = LEARNERS[specification].fit(playbook, training_batch(log), seed, heads=heads(playbook))
+    return ServedPolicy.of(model, playbook.spec.exploration, playbook.arms.lever)
+
+
+def able(playbook: Playbook) -> tuple[str, ...]:
+    """The learners that can serve under a playbook's exploration: Thompson takes one that can draw heads."""
+    return tuple(name for name, learner in LEARNERS.items() if learner.draws or not heads(playbook))
+
+
+def heads(playbook: Playbook) -> int:
+    """How many draws of itself a model needs to serve: those that Thompson asks, else none."""
+    exploration = playbook.spec.exploration
+    return exploration.heads if exploration.explorer == "thompson" else 0
 
 
 def greedy_arms(scores: Floats, eligible: NDArray[np.bool_]) -> Ints:
@@ -150,10 +165,13 @@ def one_hot(arm: Ints, k: int) -> Floats:
     return np.eye(k)[arm]
 
 
-def best_constant(log: DecisionLog) -> int:
-    """The arm of the highest self-normalised value for everybody, silence where it is refused."""
+def best_constant(log: DecisionLog, arms: int | None = None) -> int:
+    """The arm of the highest self-normalised value for everybody, silence where it is refused.
+
+    Among the first `arms`, all by default.
+    """
     values = []
-    for arm in range(log.eligible.shape[1]):
+    for arm in range(log.eligible.shape[1] if arms is None else arms):
         taken = np.where(log.eligible[:, arm], arm, 0) == log.arm
         weight = taken / log.propensity
         known = np.count_nonzero(taken & (log.arm == arm)) >= FEWEST_OF_AN_ARM

@@ -9,7 +9,11 @@ from sqlalchemy import Connection, inspect, text
 from nba.errors import SchemaMismatch
 
 FOLDER = Path(__file__).with_name("migrations")
-REVISIONS = ("0001",)  # oldest first, so that an up-to-date store opens without loading Alembic
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+)  # oldest first, so that an up-to-date store opens without loading Alembic
 VERSION_TABLE = "nba_schema"  # its own name: MLflow may live in the same database and has `alembic_version`
 
 
@@ -20,14 +24,17 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, to: str = REVISIONS[-1]) -> None:
     """Run the migrations that are missing. The caller holds the store's lock and commits.
+
+    Args:
+        to: the last one to run.
 
     Raises:
         SchemaMismatch: the store was written by a newer version; nothing is changed.
     """
     at = revision(connection)
-    if at == REVISIONS[-1]:
+    if at == to:
         return
     if at is not None and at not in REVISIONS:
         raise SchemaMismatch(f"the store has schema {at}, this program knows {REVISIONS[-1]} at the latest")
@@ -37,4 +44,4 @@ def migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes.update(connection=connection, version_table=VERSION_TABLE)
-    command.upgrade(config, REVISIONS[-1])
+    command.upgrade(config, to)

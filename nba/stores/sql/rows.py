@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Result, Table
+from sqlalchemy import Result
 
 from nba.stores.ports import CustomerRow
-
-
-def parameters(table: Table, rows: Iterable[object]) -> list[dict[str, Any]]:
-    """The fields of `rows` that are the columns of `table`, as one multi-row statement takes them."""
-    names = [column.name for column in table.columns]
-    fields = attrgetter(*names)
-    return [dict(zip(names, fields(row), strict=True)) for row in rows]
 
 
 def records(result: Result[Any]) -> list[dict[str, Any]]:
     """Rows by column name. Plain dicts unpack into a row class a third faster than SQLAlchemy's mappings."""
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def profile(row: CustomerRow) -> dict[str, Any]:
+    """The columns of a profile, and `of`, whose it is."""
     return {
-        "surrogate": row.surrogate,
+        "of": row.surrogate,
         "state": row.state,
         "attributes": orjson.dumps(row.attributes).decode(),
         "consents": orjson.dumps(row.consents).decode(),

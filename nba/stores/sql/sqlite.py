@@ -6,14 +6,27 @@ behind a blocking `flock` they queue in the kernel.
 
 from __future__ import annotations
 
-import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, create_engine, event, func, select
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
@@ -58,12 +71,23 @@ class SQLite:
         self._reader = _engine(self._path, _READER, connections=READERS)
         self._checkpointer = Checkpointer(self._path, self._lock)
 
+    @property
+    def dialect(self) -> Dialect:
+        return self._writer.dialect
+
+    @property
+    def partitioned(self) -> bool:
+        return False
+
     @contextmanager
-    def exclusive(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
         with self._translated():
             with self._lock.held(), self._writer.begin() as connection:
                 yield connection
             self._checkpointer.after_commit()
+
+    def exclusive(self) -> AbstractContextManager[Connection]:
+        return self.writing()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -73,8 +97,27 @@ class SQLite:
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
 
-    def listed(self, values: Sequence[str]) -> str:
-        return json.dumps(list(values))
+    def listed(self, values: Sequence[Any]) -> str:
+        return orjson.dumps(list(values)).decode()
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
+
+    def in_turn(self, connection: Connection) -> None:
+        """There is one writer, so numbers appear in order."""
+
+    def make_room(self, table: Table, latest: float) -> None:
+        """Tables have no parts."""
+
+    def drop_parts(self, table: Table, before: float) -> int:
+        return 0
+
+    def free_bytes(self) -> int | None:
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the file, now."""
@@ -119,7 +162,12 @@ def _engine(path: Path, pragmas: Sequence[str], connections: int) -> Engine:
         return connection
 
     return create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=connections, max_overflow=-1
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=-1,
+        hide_parameters=True,
     )
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, func, select, tuple_, update
 
 from nba.errors import SchemaMismatch
 from nba.stores.fresh import new_secret, new_surrogate
-from nba.stores.ports import Clock, DecisionRow, Publication, TouchpointRow
+from nba.stores.ports import Clock, DecisionRow, OutboxRow, Publication, TouchpointRow
 from nba.stores.sql.database import Database
 from nba.stores.sql.migrate import migrate
-from nba.stores.sql.rows import parameters, records
-from nba.stores.sql.statements import Statements
-from nba.stores.sql.tables import CUSTOMERS, DECISIONS, META, PLAYBOOKS, PUBLICATIONS, TOUCHPOINTS
-from nba.stores.sql.transaction import SqlTransaction
+from nba.stores.sql.prune import prune
+from nba.stores.sql.rows import records
+from nba.stores.sql.statements import LISTED, Statements
+from nba.stores.sql.tables import CUSTOMERS, DECISIONS, META, OUTBOX, PLAYBOOKS, PUBLICATIONS, TOUCHPOINTS
+from nba.stores.sql.transaction import SqlTransaction, logged
 
 
 class SqlStore:
@@ -60,12 +62,15 @@ class SqlStore:
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
-        with self._database.exclusive() as connection:
-            yield SqlTransaction(connection, self._database, self._statements, self._surrogates)
+        with self._database.writing() as connection:
+            transaction = SqlTransaction(connection, self._database, self._statements, self._surrogates)
+            yield transaction
+            transaction.finish()
 
     def decision(self, decision_id: str) -> DecisionRow | None:
-        rows = self._read(select(DECISIONS).where(DECISIONS.c.decision_id == decision_id))
-        return DecisionRow(**rows[0]) if rows else None
+        with self._database.reading() as connection:
+            found = logged(connection, self._database, self._statements, [decision_id])
+        return found[0] if found else None
 
     def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:
         for chunked in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk):
@@ -77,6 +82,11 @@ class SqlStore:
 
     def links(self) -> dict[str, str]:
         return {record["surrogate"]: record["customer_id"] for record in self._read(select(CUSTOMERS))}
+
+    def names(self, surrogates: Sequence[str]) -> dict[str, str]:
+        among = self._database.among(CUSTOMERS.c.surrogate, LISTED)
+        rows = self._read(select(CUSTOMERS).where(among), **{LISTED: self._database.listed(surrogates)})
+        return {record["surrogate"]: record["customer_id"] for record in rows}
 
     def keep_playbook(self, fingerprint: str, text: str) -> None:
         if self.playbook(fingerprint) is not None:
@@ -106,7 +116,7 @@ class SqlStore:
                 who=who,
                 why=why,
             )
-            connection.execute(PUBLICATIONS.insert(), parameters(PUBLICATIONS, [publication]))
+            connection.execute(PUBLICATIONS.insert(), asdict(publication))
         return publication
 
     def serving(self) -> Mapping[str, Publication]:
@@ -118,8 +128,19 @@ class SqlStore:
         rows = self._read(select(PUBLICATIONS).order_by(PUBLICATIONS.c.number))
         return [Publication(**record) for record in rows]
 
+    def outbox(self, after: int, limit: int = 1_000) -> list[OutboxRow]:
+        number = OUTBOX.c.number
+        rows = self._read(select(OUTBOX).where(number > after).order_by(number).limit(limit))
+        return [OutboxRow(**record) for record in rows]
+
+    def prune(self, before: float) -> Mapping[str, int]:
+        return prune(self._database, before)
+
+    def free_bytes(self) -> int | None:
+        return self._database.free_bytes()
+
     def ping(self) -> None:
-        with self._database.exclusive() as connection:  # commits: only a write shows that writing works
+        with self._database.writing() as connection:  # commits: only a write shows that writing works
             connection.execute(update(META).values(pings=META.c.pings + 1))
 
     def close(self) -> None:
@@ -138,7 +159,10 @@ class SqlStore:
         """
         time, *_ = columns = [table.c[name] for name in order]
         inside = select(table).where(time < until).order_by(*columns).limit(chunk)
-        after = tuple_(*columns) > tuple_(*(bindparam(f"last_{name}") for name in order))
+        lasts: list[ColumnElement[Any]] = [bindparam(f"last_{name}") for name in order]
+        after = and_(
+            time >= lasts[0], tuple_(*columns) > tuple_(*lasts)
+        )  # parts by time are left out by time
         rows = self._read(inside.where(time >= since))
         while rows:
             yield rows

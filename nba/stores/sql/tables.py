@@ -6,6 +6,7 @@ Column names are the field names of the rows in `nba/stores/ports.py`, so rows n
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -18,9 +19,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData()
+_LAPSING = text("status = 'held' AND day IS NOT NULL")  # few rows, asked for in every transaction
 
 META = Table(
     "meta",
@@ -90,11 +93,39 @@ CONTACTS = Table(
     Column("action", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("purpose", Text, nullable=False),
+    Column("category", Text, nullable=False),
     Column("send_at", Float, nullable=False),
     Column("status", String(16), nullable=False),
     Column("expires_at", Float),
+    Column("cost", Float, nullable=False),
+    Column("day", Text),
     PrimaryKeyConstraint("decision_id", name="contacts_pk"),
     Index("contacts_by_customer", "surrogate", "send_at"),
+    Index("contacts_lapsing", "expires_at", sqlite_where=_LAPSING, postgresql_where=_LAPSING),
+)
+
+USED = Table(
+    "used",
+    METADATA,
+    Column("action", String(128), nullable=False),
+    Column("day", String(16), nullable=False),
+    Column("contacts", Integer, nullable=False),
+    Column("spend", Float, nullable=False),
+    PrimaryKeyConstraint("action", "day", name="used_pk"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), nullable=False, autoincrement=True),
+    Column("id", String(256), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    Column("decision_id", String(128), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number", name="outbox_pk"),
+    sqlite_autoincrement=True,  # a number is never given twice, also once the last rows were pruned
 )
 
 TOUCHPOINTS = Table(
@@ -112,6 +143,25 @@ TOUCHPOINTS = Table(
     PrimaryKeyConstraint("source", "id", name="touchpoints_pk"),
     Index("touchpoints_by_time", "occurred_at", "source", "id"),
     Index("touchpoints_by_customer", "surrogate", "occurred_at"),
+)
+
+IDS = MetaData()  # where a table lies in parts by time, an id is unique in a table of its own only
+
+DECISION_IDS = Table(
+    "decision_ids",
+    IDS,
+    Column("decision_id", String(128), nullable=False),
+    Column("decided_at", Float, nullable=False),
+    PrimaryKeyConstraint("decision_id", name="decision_ids_pk"),
+)
+
+TOUCHPOINT_IDS = Table(
+    "touchpoint_ids",
+    IDS,
+    Column("source", String(16), nullable=False),
+    Column("id", String(128), nullable=False),
+    Column("occurred_at", Float, nullable=False),
+    PrimaryKeyConstraint("source", "id", name="touchpoint_ids_pk"),
 )
 
 PLAYBOOKS = Table(

@@ -1,17 +1,19 @@
-"""A write transaction in SQL. It holds the store's lock: nothing changes between its reads and its writes."""
+"""A write transaction in SQL. What it reads under a lock doesn't change until it ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from math import inf
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection
 
-from nba.stores.ports import ContactRow, CustomerRow, DecisionRow, TouchpointRow
+from nba.stores.ports import ContactRow, CustomerRow, DecisionRow, OutboxRow, TouchpointRow, Used
 from nba.stores.sql.database import Database
-from nba.stores.sql.rows import customer, parameters, profile, records
+from nba.stores.sql.prepared import Prepared
+from nba.stores.sql.rows import customer, profile
 from nba.stores.sql.statements import LISTED, Statements
-from nba.stores.sql.tables import APPLIED_FILES, CONTACTS, CUSTOMERS, DECISIONS, PROFILES, TOUCHPOINTS
+from nba.stores.sql.tables import DECISIONS, TOUCHPOINTS
 
 Row = TypeVar("Row")
 
@@ -30,31 +32,26 @@ class SqlTransaction:
         self._database = database
         self._statements = statements
         self._surrogates = surrogates
+        self._messages: list[OutboxRow] = []
 
     def answers(self, decision_ids: Sequence[str]) -> dict[str, DecisionRow]:
-        found = self._among(self._statements.answers, decision_ids)
-        return _as_asked(decision_ids, {record["decision_id"]: DecisionRow(**record) for record in found})
+        found = logged(self._connection, self._database, self._statements, decision_ids)
+        return _as_asked(decision_ids, {row.decision_id: row for row in found})
 
     def customers(self, customer_ids: Sequence[str]) -> dict[str, CustomerRow]:
-        found = self._among(self._statements.customers, customer_ids)
-        known = {record["customer_id"]: customer(record) for record in found}
+        known = self._customers(customer_ids)
         missing = [name for name in dict.fromkeys(customer_ids) if name not in known]
-        created = [CustomerRow(customer_id=name, surrogate=self._surrogates()) for name in missing]
-        if created:
-            self._connection.execute(CUSTOMERS.insert(), parameters(CUSTOMERS, created))
-            self._connection.execute(PROFILES.insert(), [profile(row) for row in created])
-        return _as_asked(customer_ids, known | {row.customer_id: row for row in created})
+        if missing:
+            self._make(missing)
+            known |= self._customers(missing)
+        return _as_asked(customer_ids, known)
 
     def customers_of(self, surrogates: Sequence[str]) -> dict[str, CustomerRow]:
         found = self._among(self._statements.customers_of, surrogates)
         return _as_asked(surrogates, {record["surrogate"]: customer(record) for record in found})
 
     def save_customers(self, rows: Sequence[CustomerRow]) -> None:
-        if rows:
-            changed = [profile(row) for row in rows]
-            for values in changed:
-                values["of"] = values.pop("surrogate")
-            self._connection.execute(self._statements.save, changed)
+        self._statements.save.run_each(self._connection, map(profile, rows))
 
     def contacts(self, surrogates: Sequence[str], since: float) -> list[ContactRow]:
         found = self._among(self._statements.contacts, surrogates, since=since)
@@ -62,15 +59,49 @@ class SqlTransaction:
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> None:
         if rows:
-            self._connection.execute(DECISIONS.insert(), parameters(DECISIONS, rows))
+            self._database.make_room(DECISIONS, max(row.decided_at for row in rows))
+        for statement in self._statements.decisions:
+            statement.write(self._connection, rows)
 
     def append_contacts(self, rows: Sequence[ContactRow]) -> None:
-        if rows:
-            self._connection.execute(CONTACTS.insert(), parameters(CONTACTS, rows))
+        self._statements.new_contacts.write(self._connection, rows)
 
     def activate(self, decision_id: str, at: float) -> None:
-        self._connection.execute(self._statements.activate, {"of": decision_id, "at": at})
-        self._connection.execute(self._statements.reserve, {"of": decision_id})
+        self._statements.activate.run(self._connection, of=decision_id, at=at)
+        self._statements.reserve.run(self._connection, of=decision_id)
+
+    def release(
+        self, decision_ids: Sequence[str], status: Literal["released", "displaced"]
+    ) -> list[ContactRow]:
+        found = self._among(self._statements.counted, decision_ids)
+        counted = {record["decision_id"]: ContactRow(**record) for record in found}
+        self._settle(list(counted), status)
+        return list(_as_asked(decision_ids, counted).values())
+
+    def lapse(self, now: float) -> list[ContactRow]:
+        found = self._statements.lapsing.read(self._connection, now=now)
+        over = [ContactRow(**record) for record in found]
+        self._settle([row.decision_id for row in over], "lapsed")
+        return over
+
+    def used(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Used]:
+        found = self._used(keys)
+        missing = sorted(set(keys) - found.keys())
+        if missing:  # a row that isn't there can't be locked
+            made = [{"action": action, "day": day} for action, day in missing]
+            self._statements.new_limits.run_each(self._connection, made)
+            found |= self._used(missing)
+        return _as_asked(keys, found)
+
+    def use(self, amounts: Mapping[tuple[str, str], Used]) -> None:
+        added = [
+            {"action": action, "day": day, "contacts": amount.contacts, "spend": amount.spend}
+            for (action, day), amount in sorted(amounts.items())
+        ]
+        self._statements.use.run_each(self._connection, added)
+
+    def append_outbox(self, rows: Sequence[OutboxRow]) -> None:
+        self._messages += rows  # written at the end: from their numbering on, others have to wait
 
     def append_touchpoints(self, rows: Sequence[TouchpointRow]) -> list[bool]:
         known = {key for source in {row.source for row in rows} for key in self._known(source, rows)}
@@ -80,30 +111,75 @@ class SqlTransaction:
             known.add((row.source, row.id))
         fresh = [row for row, is_new in zip(rows, new, strict=True) if is_new]
         if fresh:
-            self._connection.execute(TOUCHPOINTS.insert(), parameters(TOUCHPOINTS, fresh))
+            self._database.make_room(TOUCHPOINTS, max(row.occurred_at for row in fresh))
+        for statement in self._statements.touchpoints:
+            statement.write(self._connection, fresh)
         return new
 
     def applied(self, file: str) -> bool:
-        return self._connection.execute(self._statements.applied, {"file": file}).first() is not None
+        return bool(self._statements.applied.read(self._connection, file=file))
 
     def mark_applied(self, file: str) -> None:
         if not self.applied(file):
-            self._connection.execute(APPLIED_FILES.insert(), {"file": file})
+            self._statements.mark.run(self._connection, file=file)
+
+    def finish(self) -> None:
+        """The last before the commit."""
+        if self._messages:
+            self._database.in_turn(self._connection)
+            self._statements.outbox.write(self._connection, self._messages)
+
+    def _customers(self, customer_ids: Sequence[str]) -> dict[str, CustomerRow]:
+        found = self._among(self._statements.customers, customer_ids)
+        return {record["customer_id"]: customer(record) for record in found}
+
+    def _make(self, customer_ids: Sequence[str]) -> None:
+        """Make these customers, but for those that another transaction has made meanwhile."""
+        made = {name: self._surrogates() for name in customer_ids}
+        rows = [{"customer_id": name, "surrogate": made[name]} for name in sorted(made)]
+        self._statements.new_customers.run_each(self._connection, rows)
+        listed = {LISTED: self._database.listed(list(made.values()))}
+        self._statements.new_profiles.run(self._connection, never=-inf, **listed)
+
+    def _settle(self, decision_ids: Sequence[str], status: str) -> None:
+        if decision_ids:
+            listed = {LISTED: self._database.listed(decision_ids)}
+            self._statements.settle.run(self._connection, status=status, **listed)
+
+    def _used(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Used]:
+        """What is used up of these, and maybe of other actions on the same days."""
+        days = self._database.listed(sorted({day for _, day in keys}))
+        found = self._among(self._statements.limits, sorted({action for action, _ in keys}), days=days)
+        return {(r["action"], r["day"]): Used(contacts=r["contacts"], spend=r["spend"]) for r in found}
 
     def _known(self, source: str, rows: Sequence[TouchpointRow]) -> list[tuple[str, str]]:
         """The keys of `rows` from this source that the store has."""
         ids = [row.id for row in rows if row.source == source]
-        found = self._among(self._statements.touchpoints, ids, source=source)
+        found = self._among(self._statements.known, ids, source=source)
         return [(source, record["id"]) for record in found]
 
-    def _among(self, statement: Select[Any], values: Sequence[str], **bound: Any) -> list[dict[str, Any]]:
+    def _among(self, statement: Prepared, values: Sequence[str], **bound: Any) -> list[dict[str, Any]]:
         """The rows of a statement that takes a list."""
         if not values:
             return []
-        listed = {LISTED: self._database.listed(values), **bound}
-        return records(self._connection.execute(statement, listed))
+        return statement.read(self._connection, **bound, **{LISTED: self._database.listed(values)})
 
 
-def _as_asked(keys: Sequence[str], found: Mapping[str, Row]) -> dict[str, Row]:
+def logged(
+    connection: Connection, database: Database, statements: Statements, decision_ids: Sequence[str]
+) -> list[DecisionRow]:
+    """The logged decisions among these, in any order."""
+    if not decision_ids:
+        return []
+    bound = {LISTED: database.listed(decision_ids)}
+    if statements.decided is not None:
+        span = statements.decided.read(connection, **bound)[0]
+        if span["first"] is None:
+            return []
+        bound |= span
+    return [DecisionRow(**record) for record in statements.answers.read(connection, **bound)]
+
+
+def _as_asked(keys: Sequence[Any], found: Mapping[Any, Row]) -> dict[Any, Row]:
     """In the order asked: a database has none of its own, and sums downstream must not depend on it."""
     return {key: found[key] for key in keys if key in found}

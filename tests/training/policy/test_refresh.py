@@ -32,7 +32,7 @@ class _Serving:
 
     def choose(self, features: Floats, eligible: NDArray[np.bool_]) -> Choice:
         odds = _odds(0.2)[: len(features)]
-        return Choice(odds=odds, scores=odds, best=np.ones(len(features), dtype=np.int64))
+        return Choice(odds=odds, scores=odds, values=odds, best=np.ones(len(features), dtype=np.int64))
 
 
 def _log() -> DecisionLog:

@@ -1,0 +1,53 @@
+"""What the engine tells whoever measures it. Numbers and names of rules only, nothing of a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+
+class Observer(Protocol):
+    """Called inside the write path, so every method is cheap and raises nothing."""
+
+    def stage(self, name: Literal["fetch", "decide", "record", "commit"], seconds: float) -> None:
+        """A batch spent so long in a stage."""
+
+    def rounds(self, count: int) -> None:
+        """A write transaction took so many rounds."""
+
+    def decided(
+        self, *, entropy: float, explored: bool, contact: bool, group: str, refused: Mapping[str, int]
+    ) -> None:
+        """One new decision: entropy of its odds in nats, and how many arms each rule refused."""
+
+    def shadow(self, name: str, agrees: bool) -> None:
+        """A policy that looks on would have taken the same arm as the one that decided, or not."""
+
+    def fallback(self, reason: str) -> None:
+        """Something else than the champion decided."""
+
+    def activation(self, action: str, event: Literal["held", "activated"]) -> None:
+        """A decision for this action was held, or a held one was shown."""
+
+    def ignored_features(self, count: int) -> None:
+        """A request brought so many features that the learner does not know."""
+
+
+class NullObserver:
+    """Measures nothing."""
+
+    def stage(self, name: Literal["fetch", "decide", "record", "commit"], seconds: float) -> None: ...
+
+    def rounds(self, count: int) -> None: ...
+
+    def decided(
+        self, *, entropy: float, explored: bool, contact: bool, group: str, refused: Mapping[str, int]
+    ) -> None: ...
+
+    def shadow(self, name: str, agrees: bool) -> None: ...
+
+    def fallback(self, reason: str) -> None: ...
+
+    def activation(self, action: str, event: Literal["held", "activated"]) -> None: ...
+
+    def ignored_features(self, count: int) -> None: ...

@@ -1,0 +1,54 @@
+"""What the observer is told of a batch of decisions. Numbers and names of rules, nothing of a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nba.model import DecisionRequest
+from nba.observer import NullObserver, Observer
+from nba.playbook.catalogue import unknown_features
+from nba.record import Grounds
+from nba.stores.ports import DecisionRow
+
+
+def tell(
+    observer: Observer, grounds: Grounds, rows: Sequence[DecisionRow], asked: Sequence[DecisionRequest]
+) -> None:
+    """Tell of each decision of a batch; `rows` and `asked` stand in its order."""
+    if isinstance(observer, NullObserver):
+        return
+    decided = grounds.decided
+    odds = decided.choice.odds
+    entropies = -(odds * np.log(np.where(odds > 0, odds, 1.0))).sum(axis=1)
+    explored = decided.explored.tolist()
+    reasons, codes = grounds.gatekeeper.reasons, decided.verdict.codes
+    for i, (row, entropy) in enumerate(zip(rows, entropies.tolist(), strict=True)):
+        counts = np.bincount(codes[i])
+        observer.decided(
+            entropy=entropy,
+            explored=explored[i],
+            contact=row.channel is not None,
+            group=row.group,
+            refused={reasons[c]: int(counts[c]) for c in np.flatnonzero(counts).tolist() if c},
+        )
+        if row.status == "held":
+            observer.activation(row.action, "held")
+    _of_policies(observer, grounds)
+    unknown = [len(unknown_features(grounds.live.playbook, a.brought)) for a in asked if a.brought]
+    if unknown:
+        observer.ignored_features(sum(unknown))
+
+
+def _of_policies(observer: Observer, grounds: Grounds) -> None:
+    """Who decided in place of the champion, and whether those that look on agree."""
+    decided, live = grounds.decided, grounds.live
+    if decided.rung:
+        observer.fallback("failed")
+    elif live.fallback is not None and live.playbook.spec.mode == "autopilot":
+        observer.fallback(live.fallback)
+    for (name, _), choice in zip(live.watching, decided.watched, strict=True):
+        if choice is not None:
+            for agrees in (choice.best == decided.choice.best).tolist():
+                observer.shadow(name, agrees)

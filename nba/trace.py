@@ -1,0 +1,120 @@
+"""What a decision rested on, as bytes in the log and back: enough to make it again from the log alone.
+
+The blobs of a `DecisionRow` are arrays: `features` (F,) in schema order, `odds` and `values` (k,), values
+being the scores, packed by `nba/blobs.py`, and `eligible` (k,) little-endian int16 refusal codes, 0 where
+eligible. The rest stands in `trace`, as JSON: what the rules looked at beside the features, the uniform,
+the versions. Nothing here names a customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from nba.blobs import unpack
+from nba.contact.caps import PURPOSES, Ledger
+from nba.contact.eligibility import Situation
+from nba.model import BroughtAction, ContactRow, DecisionRequest, Used
+from nba.playbook.compile import Playbook
+from nba.stores.ports import DecisionRow
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+_LEDGER = ("decision_id", "action", "channel", "purpose", "category", "send_at", "status", "expires_at")
+
+
+def rules_saw(
+    *, zone: str, consent: Bools, contacts: Sequence[ContactRow], used: Mapping[tuple[str, str], Used]
+) -> dict[str, Any]:
+    """What the contact rules looked at beside features and request, for the trace."""
+    return {
+        "zone": zone,
+        "consent": consent.tobytes().hex(),
+        "ledger": [[getattr(contact, name) for name in _LEDGER] for contact in contacts],
+        "used": [[*key, amount.contacts, amount.spend] for key, amount in used.items()],
+    }
+
+
+def asked(request: DecisionRequest) -> dict[str, Any]:
+    """What of the request is not in the features."""
+    return {
+        "actions": request.actions,
+        "channels": request.channels,
+        "brought": [[action.id, dict(action.features)] for action in request.brought],
+        "activate": request.activate,
+        "explain": request.explain,
+    }
+
+
+def request_of(row: DecisionRow, customer_id: str) -> DecisionRequest:
+    """The request as far as the decision rests on it; its context is in the features."""
+    trace = orjson.loads(row.trace)
+    ignored = orjson.loads(row.body).get("ignored", ())
+    return DecisionRequest(
+        customer_id=customer_id,
+        decision_id=row.decision_id,
+        digest=row.digest,
+        context={name: None for name in ignored if not name.startswith("actions.")},
+        actions=_names(trace["actions"]),
+        channels=_names(trace["channels"]),
+        brought=brought_of(trace),
+        activate=trace["activate"],
+        explain=trace["explain"],
+    )
+
+
+def brought_of(trace: Mapping[str, Any]) -> tuple[BroughtAction, ...]:
+    """The actions that the caller brought along."""
+    return tuple(
+        BroughtAction(id=id, features=tuple(sorted(features.items())))
+        for id, features in trace.get("brought", ())
+    )
+
+
+def situation_of(row: DecisionRow, playbook: Playbook) -> Situation:
+    """What the rules looked at, read back; `playbook` is the one of the decision, with what was brought."""
+    trace = orjson.loads(row.trace)
+    arms = playbook.arms
+    return Situation(
+        now=np.array([row.decided_at]),
+        zones=[trace["zone"]],
+        features=unpack([row.features], len(playbook.schema)),
+        consent=consent_in(trace, playbook)[None, :, :],
+        ledger=Ledger.of(playbook, [contacts_of(row)]),
+        asked_actions=narrowed([_names(trace["actions"])], arms.actions),
+        asked_channels=narrowed([_names(trace["channels"])], arms.channels),
+        holdout=np.array([row.group == "holdout"]),
+        used={(action, day): Used(contacts=n, spend=spend) for action, day, n, spend in trace["used"]},
+    )
+
+
+def contacts_of(row: DecisionRow) -> list[ContactRow]:
+    """The contacts that the rules counted."""
+    return [
+        ContactRow(surrogate=row.surrogate, **dict(zip(_LEDGER, values, strict=True)))
+        for values in orjson.loads(row.trace)["ledger"]
+    ]
+
+
+def consent_in(trace: Mapping[str, Any], playbook: Playbook) -> Bools:
+    """(purposes, channels) True where consent was known and granted."""
+    granted = np.frombuffer(bytes.fromhex(trace["consent"]), dtype=np.bool_)
+    return granted.reshape(len(PURPOSES), len(playbook.arms.channels))
+
+
+def narrowed(asked: Sequence[tuple[str, ...] | None], names: tuple[str, ...]) -> Bools:
+    """(n, names) which are allowed; None allows all."""
+    allowed = np.ones((len(asked), len(names)), dtype=np.bool_)
+    for row, only in enumerate(asked):
+        if only is not None:
+            chosen = set(only)
+            allowed[row] = [name in chosen for name in names]
+    return allowed
+
+
+def _names(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
