@@ -21,9 +21,12 @@ _VERSION = b"\x01"
 def pack(rows: Floats) -> list[bytes]:
     """(n, w) → n blobs; every bit is kept, the sign of a zero too."""
     rows = np.ascontiguousarray(rows, dtype="<f8")
-    unknown = np.isnan(rows)
-    filled = (rows.view(np.int64) != 0) & ~unknown
-    bits = np.packbits(np.hstack((_whole_bytes(filled), _whole_bytes(unknown))), axis=1)
+    n, width = rows.shape
+    marks = np.zeros((n, 2, (width + 7) // 8 * 8), dtype=np.bool_)  # each kind ends with a byte
+    unknown = np.isnan(rows, out=marks[:, 1, :width])
+    filled = np.not_equal(rows.view(np.int64), 0, out=marks[:, 0, :width])
+    filled &= ~unknown
+    bits = np.packbits(marks.reshape(n, -1), axis=1)
     flags, step = bits.tobytes(), bits.shape[1]
     values = rows[filled].tobytes()
     ends = (8 * np.cumsum(filled.sum(axis=1))).tolist()
@@ -73,8 +76,3 @@ def _one(blob: bytes, width: int) -> Floats:
     if len(plain) != width:
         raise CorruptArtefact("a logged row is of another width")
     return plain[None, :]
-
-
-def _whole_bytes(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Padded so that its bits end with a byte."""
-    return np.pad(flags, ((0, 0), (0, -flags.shape[1] % 8)))

@@ -17,7 +17,7 @@ from nba.contact.eligibility import Gatekeeper, Situation
 from nba.decide import decide
 from nba.errors import Conflict, InvalidInput
 from nba.features.rows import assemble
-from nba.features.state import Touchpoints
+from nba.features.state import States, Touchpoints
 from nba.live import Live
 from nba.model import Answer, BroughtAction, ContactRow, DecisionRequest, Result, Used
 from nba.playbook.compile import Playbook
@@ -91,10 +91,11 @@ class Deciding:
         """Decide for as many together as can overdraw no daily limit, then for the next."""
         started = perf_counter()
         contacts = _counting(session, gatekeeper, asked)
-        situation = _situation(session, live, asked, contacts)
+        states = session.states([one.customer for one in asked])
+        situation = _situation(live, asked, contacts, states)
         draws = uniforms(self._secret, [one.request.decision_id for one in asked])
         session.observer.stage("fetch", perf_counter() - started)
-        part = Part(asked=asked, contacts=contacts, situation=situation, uniforms=draws)
+        part = Part(asked=asked, contacts=contacts, states=states, situation=situation, uniforms=draws)
         keys = gatekeeper.limit_keys(situation.now, situation.zones)
         if not keys:
             return self._at_once(session, live, gatekeeper, part)
@@ -132,7 +133,7 @@ class Deciding:
         rows = decision_rows(subjects, grounds)
         session.displace(zip(rows, displaced, strict=True))
         session.append(rows, _contact_rows(rows, grounds))
-        fold_contacts(session, rows, [one.customer for one in asked])
+        fold_contacts(session, rows, [one.customer for one in asked], part.states)
         tell(session.observer, grounds, rows, asked=[one.request for one in asked])
         session.observer.stage("decide", chosen - started)
         session.observer.stage("record", perf_counter() - chosen)
@@ -145,6 +146,7 @@ class Part:
 
     asked: Sequence[_Asked]
     contacts: Sequence[Sequence[ContactRow]]
+    states: States
     situation: Situation
     uniforms: Floats
 
@@ -157,6 +159,7 @@ class Part:
         return Part(
             asked=self.asked[rows],
             contacts=self.contacts[rows],
+            states=self.states.take(rows),
             situation=replace(situation, used=used),
             uniforms=self.uniforms[rows],
         )
@@ -192,10 +195,7 @@ def _displaced(grounds: Grounds, row: int) -> tuple[str, ...]:
 
 
 def _situation(
-    session: Session,
-    live: Live,
-    asked: Sequence[_Asked],
-    contacts: Sequence[Sequence[ContactRow]],
+    live: Live, asked: Sequence[_Asked], contacts: Sequence[Sequence[ContactRow]], states: States
 ) -> Situation:
     playbook, arms = live.playbook, live.playbook.arms
     customers = [one.customer for one in asked]
@@ -203,7 +203,7 @@ def _situation(
     zones = [zone_name(playbook, customer) for customer in customers]
     features = assemble(
         playbook,
-        states=session.states(customers),
+        states=states,
         now=now,
         zones=zones,
         attributes=[{name: value for name, (value, _) in c.attributes.items()} for c in customers],
@@ -272,20 +272,26 @@ def _contact_rows(rows: Sequence[DecisionRow], grounds: Grounds) -> Iterator[Con
         )
 
 
-def fold_contacts(session: Session, rows: Sequence[DecisionRow], customers: Sequence[CustomerRow]) -> None:
-    """Active contacts become touchpoints of their customers, at the moment they were decided or shown."""
-    made = [(r, c) for r, c in zip(rows, customers, strict=True) if r.channel and r.status == "active"]
+def fold_contacts(
+    session: Session, rows: Sequence[DecisionRow], customers: Sequence[CustomerRow], states: States
+) -> None:
+    """Active contacts become touchpoints of their customers, at the moment they were decided or shown.
+
+    Args:
+        states: of the customers, as they are.
+    """
+    made = [i for i, row in enumerate(rows) if row.channel and row.status == "active"]
     if made:
         touchpoints = Touchpoints.of(
             session.live.playbook.schema,
             row=list(range(len(made))),
             type=[CONTACT] * len(made),
-            channel=[row.channel for row, _ in made],
-            action=[row.action for row, _ in made],
-            at=[_latest_moment(row) for row, _ in made],
+            channel=[rows[i].channel for i in made],
+            action=[rows[i].action for i in made],
+            at=[_latest_moment(rows[i]) for i in made],
             value=[1.0] * len(made),
         )
-        session.fold([customer for _, customer in made], touchpoints)
+        session.fold([customers[i] for i in made], touchpoints, states.take(made))
     for row, customer in zip(rows, customers, strict=True):
         session.changed(customer, _latest_moment(row))
 

@@ -195,5 +195,5 @@ def activate(session: Session, command: Activation) -> Result:
         return Conflict("the decision was reported as not sent; ask for a new one")
     session.transaction.activate(row.decision_id, now)
     session.observer.activation(row.action, "activated")
-    fold_contacts(session, [session.again(row.decision_id)], [customer])
+    fold_contacts(session, [session.again(row.decision_id)], [customer], session.states([customer]))
     return Activated()

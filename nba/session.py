@@ -221,9 +221,15 @@ class Session:
         """Their feature states, carried over where they were packed under another playbook."""
         return self._packed.unpack(self._layout, [row.state for row in rows])
 
-    def fold(self, rows: Sequence[CustomerRow], touchpoints: Touchpoints) -> None:
-        """Add touchpoints, whose `row` points into `rows`, to the customers' states."""
-        packed = self.states(rows).fold(touchpoints).pack()
+    def fold(
+        self, rows: Sequence[CustomerRow], touchpoints: Touchpoints, states: States | None = None
+    ) -> None:
+        """Add touchpoints, whose `row` points into `rows`, to the customers' states.
+
+        Args:
+            states: theirs, where they are known already.
+        """
+        packed = (self.states(rows) if states is None else states).fold(touchpoints).pack()
         for row, state in zip(rows, packed, strict=True):
             row.state = state
 

@@ -69,7 +69,7 @@ def test_a_cap_of_three_a_week_survives_sixty_four_parallel_clients_on_two_proce
 ) -> None:
     with side_by_side(tmp_path, url, crew[0], *crew[1]) as servers:
         addresses = [server.address for server in servers]
-        customers = [f"c-{n}" for n in range(10)]
+        customers = [f"c-{n}" for n in range(6)]
         agreed(addresses, customers)
         given = {}
         for customer in customers:

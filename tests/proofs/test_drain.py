@@ -50,7 +50,10 @@ async def _terminated(server: Serve) -> None:
     assert server.process.returncode == 0
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one", "two"])
+@pytest.mark.parametrize(
+    "workers",
+    [pytest.param((), id="one"), pytest.param(("--workers", "2"), id="two", marks=pytest.mark.slow)],
+)
 def test_everybody_whose_request_was_taken_in_is_answered_though_the_store_is_slow(
     tmp_path: Path, url: str, workers: tuple[str, ...]
 ) -> None:
@@ -80,11 +83,8 @@ def test_everybody_whose_request_was_taken_in_is_answered_though_the_store_is_sl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one", "two"])
-def test_a_server_that_ends_under_load_has_answered_all_that_it_stored(
-    tmp_path: Path, url: str, workers: tuple[str, ...]
-) -> None:
-    """Three times at random moments; a second server on the store goes on meanwhile and refuses nobody."""
+def test_a_server_that_ends_under_load_has_answered_all_that_it_stored(tmp_path: Path, url: str) -> None:
+    """Three times at random moments; another server on the store goes on meanwhile and refuses nobody."""
     rng, witness = Random(4), Witness()
     customers = [f"c-{n}" for n in range(200)]
 
@@ -111,7 +111,7 @@ def test_a_server_that_ends_under_load_has_answered_all_that_it_stored(
         agreeing = consents(customers)
         witness.told[agreeing] = asyncio.run(ask_once(stays.address, agreeing))
         for turn in range(3):
-            with alone(tmp_path / "ends", url, *workers) as ends:
+            with alone(tmp_path / "ends", url, "--workers", "2") as ends:
                 asyncio.run(load(stays, ends, turn))
     assert not witness.refused
     witness.open.clear()  # what was not answered must not be in the books

@@ -153,16 +153,17 @@ class _Reader:
         odds = np.zeros((n, k))
         eligible = np.zeros((n, k), dtype=np.bool_)
         features = np.full((n, width), np.nan)
-        for (version, brought), places in self._alike(rows).items():
+        for (version, brought), alike in self._alike(rows).items():
+            places = np.array(alike)
             arm_to, feature_to = self._mapping(version, brought)
             kept, known = arm_to >= 0, feature_to >= 0
-            logged = unpack([rows[i].odds for i in places], len(arm_to))[:, kept]
-            refused = np.array([np.frombuffer(rows[i].eligible, dtype=np.int16) for i in places])[:, kept]
+            logged = unpack([rows[i].odds for i in alike], len(arm_to))[:, kept]
+            refused = np.array([np.frombuffer(rows[i].eligible, dtype=np.int16) for i in alike])[:, kept]
             odds[np.ix_(places, arm_to[kept])] = logged
             if not kept.all():
                 odds[places] /= odds[places].sum(axis=1, keepdims=True)
             eligible[np.ix_(places, arm_to[kept])] = refused == 0
-            values = unpack([rows[i].features for i in places], len(feature_to))[:, known]
+            values = unpack([rows[i].features for i in alike], len(feature_to))[:, known]
             features[np.ix_(places, feature_to[known])] = values
         return odds, eligible, features
 
