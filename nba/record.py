@@ -21,7 +21,7 @@ from nba.contact.eligibility import Gatekeeper, Situation
 from nba.decide import Decided
 from nba.explain import contributions, explanation
 from nba.live import Live
-from nba.model import ContactRow, DecisionRequest
+from nba.model import ContactRow, DecisionRequest, Used
 from nba.model import timestamp as timestamp
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
@@ -157,12 +157,21 @@ def _trace(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> d
             zone=situation.zones[row],
             consent=situation.consent[row],
             contacts=subject.contacts,
-            used=situation.used,
+            used=_used(grounds, row),
         ),
     }
     if grounds.decided.watched:
         trace["watching"] = _watching(grounds, columns, row)
     return trace
+
+
+def _used(grounds: Grounds, row: int) -> Mapping[tuple[str, str], Used]:
+    """What was used up of the limits that this decision could have used."""
+    situation = grounds.situation
+    if not situation.used:
+        return {}
+    keys = grounds.gatekeeper.limit_keys(situation.now[row : row + 1], situation.zones[row : row + 1])
+    return {key: situation.used[key] for key in keys if key in situation.used}
 
 
 def _watching(grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Service:
                 observer=self._observer,
             )
             owners = _owners(session, commands)
-            rounds = _rounds(commands, owners)
+            rounds = (_runs if limited(live.playbook) else _rounds)(commands, owners)
             if len(rounds) > 1:  # locked at once, not round by round
                 session.customers(sorted(_customers(session, commands, owners)))
             if limited(live.playbook):
@@ -218,6 +218,26 @@ def _rounds(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list
             rounds.append([])
         rounds[turn].append(position)
     return rounds
+
+
+def _runs(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list[int]]:
+    """Rounds that keep the order of the commands, for what customers share: a limit over all of them.
+
+    Consecutive commands of one kind, under one catalogue, of which no two share a customer or a decision.
+    """
+    runs: list[list[int]] = []
+    last: tuple[object, ...] | None = None
+    taken: set[tuple[str, str]] = set()
+    for position, command in enumerate(commands):
+        keys = _keys(command, owners)
+        kind = (type(command), command.brought if isinstance(command, DecisionRequest) else ())
+        if kind != last or not taken.isdisjoint(keys):
+            runs.append([])
+            taken = set()
+        last = kind
+        taken |= keys
+        runs[-1].append(position)
+    return runs
 
 
 def _keys(command: Command, owners: Mapping[str, str]) -> set[tuple[str, str]]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 PATIENCE = 30.0  # seconds; whoever is answered later than that has been forgotten
+PAUSE_SECONDS = 0.05  # of a client that was told to come back later
 LOST = (OSError, EOFError)  # what a connection raises when the server is gone
 
 
@@ -70,7 +71,18 @@ class Connection:
         return cls(*await asyncio.open_connection(parts.hostname, parts.port))
 
     async def ask(self, request: Request) -> Reply:
-        """Send and wait. Raises AssertionError where no answer comes at all."""
+        """Send and wait; ask again where there is too much work, which depends on the machine.
+
+        Raises:
+            AssertionError: no answer, or none but 429.
+        """
+        until = monotonic() + PATIENCE
+        while (reply := await self._ask(request)).status == 429:
+            assert monotonic() < until, "nothing but 429"
+            await asyncio.sleep(PAUSE_SECONDS)
+        return reply
+
+    async def _ask(self, request: Request) -> Reply:
         started = monotonic()
         self.write(request.head() + (request.body or b""))
         reply = await self.reply(started)

@@ -102,6 +102,10 @@ def test_the_cap_holds_while_events_outcomes_and_activations_come_in_between(
 
         asyncio.run(all_at_once())
         assert (len(witness.told), len(witness.open)) == (CLIENTS * 25 + 1, 0)
+        last = [decide(c, f"last-{c}-{i}", activate=True) for c in customers for i in range(CLIENTS)]
+        replies = ask([server.address for server in servers], last)  # of what was given back at the end
+        assert made(replies)
+        witness.told.update(zip(last, replies, strict=True))
     books = Books.of(url)
     agree(books, witness, sample())
     groups = {row.surrogate: row.group for row in books.decisions}

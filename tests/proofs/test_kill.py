@@ -23,7 +23,7 @@ LONGEST = 0.5  # seconds from the first answers to the kill
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_was_answered_survives_thirty_kills_at_random_moments_once(tmp_path: Path, url: str) -> None:
-    """Every sixth server has two workers, which die with it. Each is asked what the one before it had done."""
+    """Every sixth server has two workers, which die with it; each is asked what the one before it did."""
     rng, all_told, last = Random(3), Witness(), Witness()
     broken_off = 0
     for turn in range(KILLS + 1):

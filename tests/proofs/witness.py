@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from tests.proofs.connections import LOST, Connection, Reply, Request, ask_all
+from tests.proofs.connections import LOST, PAUSE_SECONDS, Connection, Reply, Request, ask_all
 
 DECISIONS, EVENTS, OUTCOMES = "/v1/decisions", "/v1/events", "/v1/outcomes"
 DONE = {200, 201, 202, 204}
-PAUSE_SECONDS = 0.05  # of a client that was told to come back later
 Allowed = Callable[[Reply], bool]
 
 

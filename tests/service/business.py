@@ -158,29 +158,24 @@ def _iso(hours: int) -> str:
 @st.composite
 def playbooks(draw: st.DrawFn) -> Playbook:
     """Contact rules of all kinds, drawn together; arms, explorers and groups too."""
-    channels = {name: {"consent": draw(st.booleans())} for name in ("email", "push", "web")}
+    channels = {
+        name: {"consent": draw(st.booleans()), "cost": cost}
+        for name, cost in (("email", 0.5), ("push", 0.1), ("web", 0.0))
+    }
     timings = {
         "now": {},
         "morning": {"from": "07:00", "to": "11:00"},
         "night": {"from": "19:00", "to": "24:00"},
     }
     actions = {name: _action(draw) for name in ("offer", "news", "help")}
-    caps = [
-        _cap(
-            draw(st.integers(0, 3)),
-            draw(st.sampled_from(_DURATIONS)),
-            draw(st.sampled_from([None, "email", "push"])),
-            draw(st.lists(st.sampled_from(_PURPOSES), min_size=1, max_size=3, unique=True)),
-        )
-        for _ in range(draw(st.integers(0, 3)))
-    ]
+    caps = [_cap(draw) for _ in range(draw(st.integers(0, 3)))]
     contact: dict[str, Any] = {"caps": caps}
     if draw(st.booleans()):
         start, end = draw(st.lists(st.sampled_from(_HOURS), min_size=2, max_size=2, unique=True))
         contact["quiet_hours"] = {"from": start, "to": end}
     if draw(st.booleans()):
         contact["stops"] = [{"name": "busy", "when": "visit_total > 1"}]
-    explorer = draw(st.sampled_from(["squarecb", "epsilon-greedy", "uniform"]))
+    explorer = draw(st.sampled_from(["squarecb", "epsilon-greedy", "softmax", "uniform"]))
     spec = {
         **yaml.safe_load(OPEN),
         "name": "drawn",
@@ -198,8 +193,15 @@ def playbooks(draw: st.DrawFn) -> Playbook:
         reject()
 
 
-def _cap(max: int, within: str, channel: str | None, purposes: list[str]) -> dict[str, Any]:
-    return {"max": max, "within": within, "channel": channel, "purposes": purposes}
+def _cap(draw: st.DrawFn) -> dict[str, Any]:
+    length = draw(st.sampled_from([*({"within": d} for d in _DURATIONS), {"per": "day"}, {"per": "week"}]))
+    return {
+        "max": draw(st.integers(0, 3)),
+        **length,
+        "channel": draw(st.sampled_from([None, "email", "push"])),
+        "category": draw(st.sampled_from([None, None, "general", "news"])),
+        "purposes": draw(st.lists(st.sampled_from(_PURPOSES), min_size=1, max_size=3, unique=True)),
+    }
 
 
 def _action(draw: st.DrawFn) -> dict[str, Any]:
@@ -211,6 +213,13 @@ def _action(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         action["cooldown"] = draw(st.sampled_from(_DURATIONS))
+    action["category"] = draw(st.sampled_from(["general", "news"]))
+    action["priority"] = draw(st.sampled_from([0, 0, 5, -3]))
+    action["lever"] = draw(st.sampled_from([1.0, 1.0, 2.0]))
+    if draw(st.integers(0, 3)) == 0:
+        action["daily"] = draw(st.sampled_from([{"contacts": 0}, {"contacts": 2}, {"spend": 0.7}]))
+    if draw(st.integers(0, 3)) == 0:
+        action["stop_after"] = {"purchase": draw(st.sampled_from(_DURATIONS))}
     if draw(st.booleans()):
         action["valid_from"] = _iso(draw(st.integers(-24, 48)))
     if draw(st.booleans()):

@@ -12,6 +12,7 @@ import numpy as np
 
 from nba.blobs import unpack_one
 from nba.playbook.compile import Playbook
+from nba.playbook.schema import Cap
 from nba.policies.explore import uniform_tree
 from nba.stores.ports import DecisionRow
 
@@ -25,6 +26,8 @@ class Person:
     consents: dict[tuple[str, str | None], tuple[float, bool]] = field(default_factory=dict)
     timezone: str | None = None
     contacts: list[Contact] = field(default_factory=list)
+    latest: dict[str, float] = field(default_factory=dict)
+    decided: set[str] = field(default_factory=set)
 
     def hears(self, purpose: str, channel: str | None, granted: bool, at: float) -> None:
         self.consents[purpose, channel] = (at, granted)
@@ -43,9 +46,12 @@ class Contact:
     send_at: float
     until: float | None = None  # a held one counts until then
 
+    def counts(self, at: float) -> bool:
+        return self.until is None or self.until > at
+
 
 def breaches(playbook: Playbook, person: Person, answer: Mapping[str, Any], at: float) -> list[str]:
-    """The rules that a decision to contact breaks."""
+    """The rules that a decision to contact breaks; what it displaces leaves the person's contacts."""
     spec, action = playbook.spec, playbook.spec.actions[answer["action"]]
     send_at = datetime.fromisoformat(answer["send_at"]).timestamp()
     broken = []
@@ -61,12 +67,27 @@ def breaches(playbook: Playbook, person: Person, answer: Mapping[str, Any], at: 
         broken.append("quiet hours")
     if send_at < at:
         broken.append("in the past")
+    if any(at - person.latest.get(type, -np.inf) < so_long for type, so_long in action.stop_after.items()):
+        broken.append("stop_after")
     mine = Contact("new", answer["action"], answer["channel"], action.purpose, send_at)
-    counting = [c for c in person.contacts if c.until is None or c.until > at]
-    same = [c for c in counting if c.action == mine.action]
+    same = [c for c in person.contacts if c.action == mine.action and c.counts(at)]
     if action.cooldown and any(abs(c.send_at - send_at) < action.cooldown for c in same):
         broken.append("cooldown")
-    broken += _over(playbook, [*counting, mine], mine)
+    broken += _displaces(playbook, person, answer.get("displaced", []), action.priority, at)
+    counting = [c for c in person.contacts if c.counts(at)]
+    broken += _over(playbook, person, [*counting, mine], mine)
+    return broken
+
+
+def _displaces(playbook: Playbook, person: Person, ids: list[str], priority: int, at: float) -> list[str]:
+    """Only what is reserved, not sent yet and of lower priority gives way."""
+    broken = []
+    for id in ids:
+        found = [c for c in person.contacts if c.id == id and c.counts(at)]
+        lower = [c for c in found if playbook.spec.actions[c.action].priority < priority]
+        if not any(c.send_at > at and c.until is None for c in lower):
+            broken.append("displaced what must stay")
+        person.contacts = [c for c in person.contacts if c.id != id]
     return broken
 
 
@@ -81,19 +102,54 @@ def _quiet(playbook: Playbook, person: Person, send_at: float) -> bool:
     return second >= quiet.start or second < quiet.end
 
 
-def _over(playbook: Playbook, contacts: Sequence[Contact], mine: Contact) -> list[str]:
+def _over(playbook: Playbook, person: Person, contacts: Sequence[Contact], mine: Contact) -> list[str]:
+    zone = ZoneInfo(person.timezone or playbook.spec.timezone)
     broken = []
     for i, cap in enumerate(playbook.spec.contact.caps):
-        if mine.purpose not in cap.purposes or cap.channel not in (None, mine.channel):
+        if not _concerns(playbook, cap, mine):
             continue  # this contact is not held back by it
-        counted = [
-            c.send_at for c in contacts if c.purpose in cap.purposes and cap.channel in (None, c.channel)
-        ]
-        windows = [(start, start + cap.within) for start in counted]
-        holding = [(start, end) for start, end in windows if start <= mine.send_at < end]
-        if any(sum(start <= moment < end for moment in counted) > cap.max for start, end in holding):
+        counted = [c.send_at for c in contacts if _concerns(playbook, cap, c)]
+        if cap.within is None:
+            period = _period(cap.per, mine.send_at, zone)
+            fullest = sum(_period(cap.per, moment, zone) == period for moment in counted)
+        else:
+            windows = [(start, start + cap.within) for start in counted]
+            holding = [(start, end) for start, end in windows if start <= mine.send_at < end]
+            fullest = max(sum(start <= moment < end for moment in counted) for start, end in holding)
+        if fullest > cap.max:
             broken.append(f"caps[{i}]")
     return broken
+
+
+def _concerns(playbook: Playbook, cap: Cap, contact: Contact) -> bool:
+    category = playbook.spec.actions[contact.action].category
+    asked = ((cap.channel, contact.channel), (cap.category, category))
+    return contact.purpose in cap.purposes and all(only in (None, own) for only, own in asked)
+
+
+def _period(per: str | None, moment: float, zone: ZoneInfo) -> tuple[int, ...]:
+    local = datetime.fromtimestamp(int(moment), zone)
+    if per == "week":
+        return tuple(local.isocalendar())[:2]
+    return (local.year, local.month, local.day) if per == "day" else (local.year, local.month)
+
+
+def overdrawn(playbook: Playbook, contacts: Sequence[Contact], mine: Contact, at: float) -> bool:
+    """Whether a contact takes its action over its daily limit, `contacts` being everybody's."""
+    daily = playbook.spec.actions[mine.action].daily
+    if daily is None:
+        return False
+    zone = ZoneInfo(playbook.spec.timezone)
+    day = _period("day", mine.send_at, zone)
+    counted = [c for c in contacts if c.action == mine.action and c.counts(at)]
+    same = [c for c in counted if _period("day", c.send_at, zone) == day]
+    spent = sum(_cost(playbook, c) for c in [*same, mine])
+    too_many = daily.contacts is not None and len(same) + 1 > daily.contacts
+    return too_many or (daily.spend is not None and spent > daily.spend + 1e-9)
+
+
+def _cost(playbook: Playbook, contact: Contact) -> float:
+    return playbook.spec.actions[contact.action].cost + playbook.spec.channels[contact.channel].cost
 
 
 def sound_odds(playbook: Playbook, row: DecisionRow) -> bool:

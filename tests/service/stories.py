@@ -11,6 +11,7 @@ from nba.model import Activation, Command, Reports
 from tests.service.business import HOUR, NOON, event, outcome, request
 
 CUSTOMERS = ("c0", "c1", "c2")
+KINDS = ["zone", "visit", "outcome", "show", "unsent"]
 ZONES = ("UTC", "Asia/Tokyo", "Europe/Amsterdam", None)
 
 
@@ -21,8 +22,8 @@ def stories(draw: st.DrawFn, size: int = 24) -> list[Command]:
     for n in range(draw(st.integers(1, size))):
         at += draw(st.sampled_from([0.0, 60.0, 1_799.0, 1_800.0, 5 * HOUR, 30 * HOUR]))
         customer = draw(st.sampled_from(CUSTOMERS))
-        kind = draw(st.sampled_from(["decide"] * 6 + ["consent"] * 3 + ["zone", "visit", "outcome", "show"]))
-        if kind in ("outcome", "show") and not decided:
+        kind = draw(st.sampled_from(["decide"] * 6 + ["consent"] * 3 + KINDS))
+        if kind in ("outcome", "show", "unsent") and not decided:
             kind = "visit"
         commands.append(_command(draw, kind, customer, at, n, decided))
     return commands
@@ -37,6 +38,9 @@ def _command(draw: st.DrawFn, kind: str, customer: str, at: float, n: int, decid
     if kind == "outcome":
         named = draw(st.sampled_from(decided))
         return Reports(items=(outcome("purchase", at, id=f"o{n}", decision_id=named, value=9.0),))
+    if kind == "unsent":
+        named = draw(st.sampled_from(decided))
+        return Reports(items=(outcome("not_sent", at, id=f"o{n}", decision_id=named),))
     if kind == "zone":
         zone = draw(st.sampled_from(ZONES))
         return Reports(items=(event(customer, "profile", at, id=f"e{n}", properties={"timezone": zone}),))

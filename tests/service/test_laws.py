@@ -34,7 +34,7 @@ from tests.service.business import (
     request,
     trained,
 )
-from tests.service.lawful import HELD, Contact, Person, breaches, sound_odds
+from tests.service.lawful import HELD, Contact, Person, breaches, overdrawn, sound_odds
 from tests.service.stories import in_batches, stories
 
 drawn = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,6 +61,7 @@ def all_breaches(
         if isinstance(command, DecisionRequest) and isinstance(result, Answer):
             answer, person = answered(result), people[command.customer_id]
             assert command.at is not None
+            person.decided.add(command.decision_id)
             if group_of(secret, command.customer_id, playbook.spec.groups) == "holdout":
                 assert (answer["action"], answer["propensity"]) == ("no_contact", 1.0)
             if answer["action"] == "no_contact":
@@ -72,6 +73,9 @@ def all_breaches(
             contact = Contact(
                 command.decision_id, answer["action"], answer["channel"], answer["purpose"], send_at
             )
+            everybody = [c for p in people.values() for c in p.contacts]
+            if overdrawn(playbook, everybody, contact, command.at):
+                broken.append("daily")
             person.contacts.append(contact)
             if not command.activate:
                 contact.until = command.at + HELD
@@ -87,6 +91,14 @@ def all_breaches(
 
 
 def _hear(people: dict[str, Person], item: Report) -> None:
+    if item.type == "not_sent":
+        for person in people.values():
+            person.contacts = [c for c in person.contacts if c.id != item.decision_id]
+    if item.type == "purchase":
+        assert item.occurred_at is not None
+        for person in people.values():
+            if any(c == item.decision_id for c in person.decided):
+                person.latest["purchase"] = item.occurred_at
     if item.type == "consent":
         said, at = item.properties, item.occurred_at
         known = people[str(item.customer_id)]
@@ -128,8 +140,14 @@ def shown(result: Result) -> object:
 
 
 def kept(row: DecisionRow) -> tuple[object, ...]:
-    """A log row without the surrogate, which is random."""
-    return tuple(getattr(row, f) for f in DecisionRow.__dataclass_fields__ if f != "surrogate")
+    """A log row without the surrogate, which is random, and without what was used up of daily limits.
+
+    Those who are decided for together see what was used up before all of them, which opens and shuts the
+    same arms: no more are taken together than leave every limit room.
+    """
+    fields = (f for f in DecisionRow.__dataclass_fields__ if f not in ("surrogate", "trace"))
+    trace = {name: value for name, value in orjson.loads(row.trace).items() if name != "used"}
+    return (*(getattr(row, f) for f in fields), orjson.dumps(trace))
 
 
 @settings(max_examples=8, deadline=None)
