@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nba.deciding import HELD_SECONDS, fold_contacts
@@ -67,6 +68,17 @@ def take_reports(session: Session, bodies: Sequence[Reports], store: Store) -> l
         Receipt(accepted=a, duplicates=d, rejected=tuple(r))
         for a, d, r in zip(accepted, duplicates, rejected, strict=True)
     ]
+
+
+def customers_of(session: Session, bodies: Sequence[Reports], store: Store) -> set[str]:
+    """Whom the reports that are in order are about."""
+    reports = [item for body in bodies for item in body.items if isinstance(item, Report)]
+    reader = _Reader(session, store, reports)
+    named: set[str] = set()
+    for report in reports:
+        with suppress(InvalidInput):  # it is told when its turn comes
+            named.add(reader.read(0, report).customer_id)
+    return named
 
 
 class _Reader:

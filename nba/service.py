@@ -23,7 +23,7 @@ from nba.model import Activation, Command, DecisionRequest, Report, Reports, Res
 from nba.observer import NullObserver, Observer
 from nba.playbook.catalogue import bring
 from nba.playbook.compile import Playbook, parse
-from nba.reporting import activate, take_reports
+from nba.reporting import activate, customers_of, take_reports
 from nba.requests import wrong_fields
 from nba.session import PackedStates, Session
 from nba.stores.ports import Store
@@ -78,8 +78,8 @@ class Service:
             )
             owners = _owners(session, commands)
             rounds = (_runs if limited(live.playbook) else _rounds)(commands, owners)
-            if len(rounds) > 1:  # locked at once, not round by round
-                session.customers(sorted(_customers(session, commands, owners)))
+            if len(rounds) > 1 or len(set(map(type, commands))) > 1:
+                self._lock(session, commands, owners)
             if limited(live.playbook):
                 session.lapse(_earliest(commands, now))
             for positions in rounds:
@@ -89,6 +89,13 @@ class Service:
         self._observer.stage("commit", perf_counter() - written)
         self._observer.rounds(len(rounds))
         return [results[i] for i in range(len(commands))]
+
+    def _lock(self, session: Session, commands: Sequence[Command], owners: Mapping[str, str]) -> None:
+        """Lock all customers of a batch at once, in one order: two batches that each lock some and then wait
+        for the other's would never end."""
+        bodies = [c for c in commands if isinstance(c, Reports)]
+        asked = _customers(session, commands, owners) | customers_of(session, bodies, self._store)
+        session.customers(sorted(asked))
 
     def _round(
         self, session: Session, commands: Sequence[Command], positions: list[int], results: dict[int, Result]

@@ -13,7 +13,7 @@ from experiments.bakeoff.table import standing
 from experiments.bakeoff.tasks import FOLDER, Task, data_folder, read
 
 _SETS = ("car", "ecoli", "segment", "vehicle")
-_ROWS = 700
+_ROWS = 500
 _UNSEEN = 2026
 
 
