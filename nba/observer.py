@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
+
+Kind = tuple[str, bool, bool]  # group, explored, contact
 
 
 class Observer(Protocol):
@@ -16,9 +18,15 @@ class Observer(Protocol):
         """A write transaction took so many rounds."""
 
     def decided(
-        self, *, entropy: float, explored: bool, contact: bool, group: str, refused: Mapping[str, int]
+        self, *, kinds: Mapping[Kind, int], entropies: Sequence[float], refused: Mapping[str, int]
     ) -> None:
-        """One new decision: entropy of its odds in nats, and how many arms each rule refused."""
+        """New decisions that were made together.
+
+        Args:
+            kinds: how many there are of each (group, explored, contact).
+            entropies: of their odds, in nats.
+            refused: how many arms each rule refused, over all of them.
+        """
 
     def shadow(self, name: str, agrees: bool) -> None:
         """A policy that looks on would have taken the same arm as the one that decided, or not."""
@@ -41,7 +49,7 @@ class NullObserver:
     def rounds(self, count: int) -> None: ...
 
     def decided(
-        self, *, entropy: float, explored: bool, contact: bool, group: str, refused: Mapping[str, int]
+        self, *, kinds: Mapping[Kind, int], entropies: Sequence[float], refused: Mapping[str, int]
     ) -> None: ...
 
     def shadow(self, name: str, agrees: bool) -> None: ...

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from time import perf_counter
+from typing import cast
 
 import orjson
 
@@ -214,6 +215,8 @@ def _decisions_named(command: Command) -> list[str]:
 
 def _rounds(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list[int]]:
     """Positions of the commands in rounds: within one no two commands share a customer or a decision."""
+    if _apart(commands):
+        return [list(range(len(commands)))]
     last: dict[tuple[str, str], int] = defaultdict(int)
     rounds: list[list[int]] = []
     for position, command in enumerate(commands):
@@ -225,6 +228,15 @@ def _rounds(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list
             rounds.append([])
         rounds[turn].append(position)
     return rounds
+
+
+def _apart(commands: Sequence[Command]) -> bool:
+    """Whether these are decisions for customers of whom none stands twice, as they mostly are."""
+    if not all(isinstance(command, DecisionRequest) for command in commands):
+        return False
+    requests = cast(Sequence[DecisionRequest], commands)
+    customers, decisions = ({getattr(r, name) for r in requests} for name in ("customer_id", "decision_id"))
+    return len(customers) == len(decisions) == len(commands)
 
 
 def _runs(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,17 +23,17 @@ def tell(
     decided = grounds.decided
     odds = decided.choice.odds
     entropies = -(odds * np.log(np.where(odds > 0, odds, 1.0))).sum(axis=1)
-    explored = decided.explored.tolist()
-    reasons, codes = grounds.gatekeeper.reasons, decided.verdict.codes
-    for i, (row, entropy) in enumerate(zip(rows, entropies.tolist(), strict=True)):
-        counts = np.bincount(codes[i])
-        observer.decided(
-            entropy=entropy,
-            explored=explored[i],
-            contact=row.channel is not None,
-            group=row.group,
-            refused={reasons[c]: int(counts[c]) for c in np.flatnonzero(counts).tolist() if c},
-        )
+    counts = np.bincount(decided.verdict.codes.ravel())
+    reasons = grounds.gatekeeper.reasons
+    observer.decided(
+        kinds=Counter(
+            (row.group, explored, row.channel is not None)
+            for row, explored in zip(rows, decided.explored.tolist(), strict=True)
+        ),
+        entropies=entropies.tolist(),
+        refused={reasons[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist() if code},
+    )
+    for row in rows:
         if row.status == "held":
             observer.activation(row.action, "held")
     _of_policies(observer, grounds)

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 
 from nba.live import Live
+from nba.observer import Kind
 from serving.alerts import Alerts
 from serving.measures import Measures
 from serving.tally import Tally
@@ -111,11 +112,12 @@ class Metrics:
         self._writer.observe(self._measures.rounds, count)
 
     def decided(
-        self, *, entropy: float, explored: bool, contact: bool, group: str, refused: Mapping[str, int]
+        self, *, kinds: Mapping[Kind, int], entropies: Sequence[float], refused: Mapping[str, int]
     ) -> None:
-        shares = ("yes" if explored else "no", "yes" if contact else "no")
-        self._writer.count(self._child("decisions", group, *shares))
-        self._writer.observe(self._measures.entropy, entropy)
+        for (group, explored, contact), decisions in kinds.items():
+            shares = ("yes" if explored else "no", "yes" if contact else "no")
+            self._writer.count(self._child("decisions", group, *shares), decisions)
+        self._writer.observe_all(self._measures.entropy, entropies)
         for rule, arms in refused.items():
             self._writer.count(self._child("refusals", rule), arms)
 

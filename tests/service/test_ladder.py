@@ -157,8 +157,9 @@ def test_the_observer_hears_of_every_decision() -> None:
     business, watcher = shop(OPEN)
     business.decide("c0", NOON, activate=False)
     told = watcher.decided_[0]
-    assert told["entropy"] > 0
-    assert told["group"] == "treatment"
+    assert told["entropies"][0] > 0
+    ((kind, decisions),) = told["kinds"].items()
+    assert (kind[0], decisions) == ("treatment", 1)
     assert told["refused"] == {}
     assert watcher.activations[0][1] == "held"
     assert watcher.stages == {"fetch", "decide", "record", "commit"}
