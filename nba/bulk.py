@@ -70,6 +70,8 @@ def decide_file(
         InvalidInput: a file or a column is wrong as a whole; a wrong row keeps its place, with its problem.
         StoreUnavailable: what was decided so far is kept, and the same call goes on from there.
     """
+    if target.exists() and target.samefile(source):
+        raise InvalidInput.of("out", "is the file that is read; name another")
     file = _opened(source)
     _check_columns(file.schema_arrow, source)
     identity = _digest(source)

@@ -23,8 +23,8 @@ from nba.model import Answer, BroughtAction, ContactRow, DecisionRequest, Result
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.policies.served import UniformPolicy
-from nba.record import Grounds, Subject, decision_rows, timestamp
-from nba.requests import differing, wrong_fields
+from nba.record import Grounds, Subject, decision_rows, ignored_of, timestamp
+from nba.requests import differing, same, wrong_fields
 from nba.session import Session
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
 from nba.telling import tell
@@ -129,7 +129,8 @@ class Deciding:
             clock=self._clock,
         )
         displaced = [_displaced(grounds, i) for i in range(len(asked))]
-        subjects = [_subject(*one) for one in zip(asked, part.contacts, displaced, strict=True)]
+        book = live.playbook
+        subjects = [_subject(book, *one) for one in zip(asked, part.contacts, displaced, strict=True)]
         rows = decision_rows(subjects, grounds)
         session.displace(zip(rows, displaced, strict=True))
         session.append(rows, _contact_rows(rows, grounds))
@@ -173,7 +174,9 @@ def _by_catalogue(asked: Sequence[_Asked]) -> Mapping[tuple[BroughtAction, ...],
     return groups
 
 
-def _subject(asked: _Asked, contacts: Sequence[ContactRow], displaces: tuple[str, ...]) -> Subject:
+def _subject(
+    playbook: Playbook, asked: _Asked, contacts: Sequence[ContactRow], displaces: tuple[str, ...]
+) -> Subject:
     return Subject(
         request=asked.request,
         surrogate=asked.customer.surrogate,
@@ -181,6 +184,7 @@ def _subject(asked: _Asked, contacts: Sequence[ContactRow], displaces: tuple[str
         now=asked.at,
         state_version=asked.customer.version,
         contacts=contacts,
+        ignored=ignored_of(asked.request, playbook) if asked.request.context or asked.request.brought else (),
         displaces=displaces,
     )
 
@@ -300,7 +304,7 @@ def _latest_moment(row: DecisionRow) -> float:
     return row.decided_at if row.activated_at is None else row.activated_at
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _uniform_policy(playbook: Playbook) -> UniformPolicy:
     return UniformPolicy.of(playbook)
 
@@ -335,11 +339,12 @@ def _granted(playbook: Playbook, words: tuple[tuple[str, bool], ...]) -> Bools:
 
 
 def _repeat(session: Session, known: DecisionRow, request: DecisionRequest) -> Result:
-    if known.digest != request.digest:
-        fields = " and ".join(differing(known.digest, request.digest)) or "body"
+    if not same(known.digest, request):
+        told = differing(known.digest, request.digest) if len(known.digest) == len(request.digest) else []
+        fields = " and ".join(told) or "body"
         return Conflict(f"this decision_id was used with another {fields}; take a new id")
     now = session.now
     if session.clock == "request":  # there time is as far as the customer's own latest moment
         now = session.customers_of([known.surrogate])[known.surrogate].last_at
-    expired = known.send_at is not None and known.send_at < now
+    expired = known.send_at is not None and (known.send_at < now or session.gone(known))
     return Answer(body=known.body, repeated=True, expired=expired)

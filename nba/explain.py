@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from nba.blobs import unpack, unpack_one
 from nba.contact.caps import PURPOSES
-from nba.contact.eligibility import Gatekeeper
-from nba.model import timestamp
+from nba.model import ContactRow, timestamp
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import Feature
 from nba.policies.levers import Levers
@@ -21,10 +20,15 @@ from nba.stores.ports import DecisionRow
 from nba.trace import consent_in
 
 Floats = NDArray[np.float64]
+_FIRST_RULES = ("valid_from", "valid_until", "when", "cooldown")
 
 
 def explanation(
-    playbook: Playbook, gatekeeper: Gatekeeper, codes: NDArray[np.int16], odds: Floats, scores: Floats
+    playbook: Playbook,
+    reasons: Sequence[str] | Mapping[int, str],
+    codes: NDArray[np.int16],
+    odds: Floats,
+    scores: Floats,
 ) -> dict[str, Any]:
     """What was refused and why, and what the eligible arms were worth.
 
@@ -34,7 +38,7 @@ def explanation(
     levers = Levers.of(arms.lever)
     values = scores if levers is None else levers.values(scores)
     return {
-        "refused": {arms.names[a]: gatekeeper.reasons[codes[a]] for a in np.flatnonzero(codes)},
+        "refused": {arms.names[a]: reasons[int(codes[a])] for a in np.flatnonzero(codes)},
         "alternatives": [
             {
                 "arm": arms.names[a],
@@ -60,12 +64,17 @@ def contributions(policy: Policy, playbook: Playbook, features: Floats, arm: int
 
 
 def full_trace(
-    row: DecisionRow, playbook: Playbook, gatekeeper: Gatekeeper, policy: Policy | None
+    row: DecisionRow,
+    playbook: Playbook,
+    *,
+    policy: Policy | None,
+    contact: ContactRow | None,
 ) -> Mapping[str, Any]:
     """The answer's fields plus `trace`: the funnel from candidates to the draw, and what it rested on.
 
     Args:
         playbook: the decision's, with the actions that were brought along.
+        contact: what became of it in the ledger; None for silence.
         policy: the one that decided, for the contributions; None leaves them out, and so does one that
             predicts nothing.
     """
@@ -75,7 +84,7 @@ def full_trace(
     features = unpack_one(row.features, len(playbook.schema))
     trace = {
         **logged,
-        "consent": _consent(logged, playbook),
+        "consent": _consent(logged, playbook) if "consent" in logged else None,
         "ledger": [_contact(contact) for contact in logged.get("ledger", ())],
         "funnel": {
             "candidates": len(codes),
@@ -83,15 +92,30 @@ def full_trace(
             "scored": int(np.count_nonzero(codes == 0)),
             "drawn": row.arm,
         },
-        **explanation(playbook, gatekeeper, codes, odds, scores),
+        **explanation(playbook, reasons_of(logged, playbook), codes, odds, scores),
         "features": {f.name: _said(f, v) for f, v in zip(playbook.schema.features, features, strict=True)},
         "feature_schema": playbook.schema.fingerprint,
         "status": row.status,
+        "contact": None if contact is None else contact.status,
         "activated_at": timestamp(row.activated_at),
     }
     if policy is not None and hasattr(policy, "model"):
         trace["contributions"] = contributions(policy, playbook, features, playbook.arms.index[row.arm])
     return {**orjson.loads(row.body), "trace": trace}
+
+
+def reasons_of(logged: Mapping[str, Any], playbook: Playbook) -> Mapping[int, str]:
+    """The rules by the codes that a decision has; the first version logged no names and numbered them so."""
+    if "reasons" in logged:
+        return {int(code): reason for code, reason in logged["reasons"]}
+    spec = playbook.spec
+    first = (
+        *("", "groups.holdout", "request.actions", "request.channels", "consent", "contact.quiet_hours"),
+        *(f"contact.stops.{stop.name}" for stop in spec.contact.stops),
+        *(f"contact.caps[{i}]" for i in range(len(spec.contact.caps))),
+        *(f"actions.{name}.{rule}" for name in spec.actions for rule in _FIRST_RULES),
+    )
+    return dict(enumerate(first))
 
 
 def _consent(logged: Mapping[str, Any], playbook: Playbook) -> dict[str, list[str]]:

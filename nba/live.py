@@ -76,6 +76,11 @@ class Live:
             named.append((self.challenger_name, self.challenger))
         return tuple(named)
 
+    @property
+    def decides(self) -> str:
+        """The policy that decides where nothing fails, by name."""
+        return self.ladder[0][0]
+
     def under(self, playbook: Playbook) -> Live:
         """The same for a playbook with further arms appended, `nba.playbook.catalogue.bring`."""
         return replace(

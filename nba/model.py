@@ -172,8 +172,9 @@ Result = Answer | Receipt | Activated | NbaError
 class ContactRow:
     """A contact in the ledger.
 
-    Reserved ones count, held ones until `expires_at`; released ones (nothing was sent), displaced ones
-    (something more valuable took their place) and lapsed ones (held too long) don't.
+    Reserved ones count, shown ones (held before) too, held ones until `expires_at`. Released ones (nothing
+    was sent), displaced ones (something more valuable took their place) and lapsed ones (held too long)
+    don't.
 
     Attributes:
         send_at: when it is sent, epoch seconds; what lies behind is sent.
@@ -189,7 +190,7 @@ class ContactRow:
     purpose: str
     category: str
     send_at: float
-    status: Literal["reserved", "held", "released", "displaced", "lapsed"]
+    status: Literal["reserved", "held", "shown", "released", "displaced", "lapsed"]
     expires_at: float | None = None
     cost: float = 0.0
     day: str | None = None

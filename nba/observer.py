@@ -31,8 +31,8 @@ class Observer(Protocol):
     def shadow(self, name: str, agrees: bool) -> None:
         """A policy that looks on would have taken the same arm as the one that decided, or not."""
 
-    def fallback(self, reason: str) -> None:
-        """Something else than the champion decided."""
+    def fallback(self, reason: str, decisions: int) -> None:
+        """So many decisions were made by something else than the champion."""
 
     def activation(self, action: str, event: Literal["held", "activated"]) -> None:
         """A decision for this action was held, or a held one was shown."""
@@ -54,7 +54,7 @@ class NullObserver:
 
     def shadow(self, name: str, agrees: bool) -> None: ...
 
-    def fallback(self, reason: str) -> None: ...
+    def fallback(self, reason: str, decisions: int) -> None: ...
 
     def activation(self, action: str, event: Literal["held", "activated"]) -> None: ...
 

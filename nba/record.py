@@ -40,6 +40,7 @@ class Subject:
 
     Attributes:
         contacts: those that the rules counted.
+        ignored: what the request brought that nothing here knows, as the answer names it.
         displaces: decisions whose contacts give way to this one's.
     """
 
@@ -49,6 +50,7 @@ class Subject:
     now: float
     state_version: int
     contacts: Sequence[ContactRow]
+    ignored: Sequence[str] = ()
     displaces: tuple[str, ...] = ()
 
 
@@ -106,6 +108,13 @@ class _Columns:
         )
 
 
+def ignored_of(request: DecisionRequest, playbook: Playbook) -> list[str]:
+    """Context keys that the playbook doesn't declare, then features that the learner doesn't know."""
+    ignored = sorted(key for key in request.context if key not in playbook.spec.context)
+    ignored += unknown_brought(playbook, request.brought)
+    return [key[:64] for key in ignored[:MOST_IGNORED]]
+
+
 def decision_rows(subjects: Sequence[Subject], grounds: Grounds) -> list[DecisionRow]:
     """The records of a batch, their answers inside."""
     columns = _Columns.of(grounds)
@@ -149,6 +158,7 @@ def _trace(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> d
         "policy": live.ladder[grounds.decided.rung][0],
         "scores": live.scores_publication.number if live.scores_publication else None,
         "best": live.playbook.arms.names[columns.best[row]],
+        "reasons": _reasons(grounds, row),
         "levels": dict(zip(("action", "channel", "timing"), columns.levels[row], strict=True)),
         "clock": grounds.clock,
         "build": build(),
@@ -163,6 +173,13 @@ def _trace(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> d
     if grounds.decided.watched:
         trace["watching"] = _watching(grounds, columns, row)
     return trace
+
+
+def _reasons(grounds: Grounds, row: int) -> list[tuple[int, str]]:
+    """The refusal codes of this decision by name, since a later version may number the rules otherwise."""
+    reasons = grounds.gatekeeper.reasons
+    codes = sorted(set(grounds.decided.verdict.codes[row].tolist()) - {0})
+    return [(code, reasons[code]) for code in codes]
 
 
 def _used(grounds: Grounds, row: int) -> Mapping[tuple[str, str], Used]:
@@ -212,11 +229,8 @@ def _answer(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> 
         answer["fallback"] = fallback
     if subject.displaces:
         answer["displaced"] = subject.displaces
-    if request.context or request.brought:
-        ignored = sorted(key for key in request.context if key not in playbook.spec.context)
-        ignored += unknown_brought(playbook, request.brought)
-        if ignored:
-            answer["ignored"] = [key[:64] for key in ignored[:MOST_IGNORED]]
+    if subject.ignored:
+        answer["ignored"] = subject.ignored
     if request.explain:
         answer |= _explained(grounds, columns, row)
     return answer
@@ -249,7 +263,7 @@ def _contact(playbook: Playbook, arm: int, send_at: float) -> Mapping[str, Any]:
     return known if arm == 0 else {**known, "send_at": datetime.fromtimestamp(send_at, UTC)}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _told(playbook: Playbook) -> list[dict[str, Any]]:
     """Each arm as answers tell it, `send_at` left open."""
     arms, actions = playbook.arms, playbook.spec.actions
@@ -271,7 +285,7 @@ def _told(playbook: Playbook) -> list[dict[str, Any]]:
     return told
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _score_columns(playbook: Playbook) -> tuple[list[str], list[int]]:
     """Scores as answers name them, and their columns."""
     scores = [(f.name, i) for i, f in enumerate(playbook.schema.features) if f.group == "score"]
@@ -283,7 +297,7 @@ def _explained(grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
     codes, features = grounds.decided.verdict.codes[row], grounds.situation.features[row]
     _, policy = live.ladder[grounds.decided.rung]
     return {
-        **explanation(live.playbook, grounds.gatekeeper, codes, choice.odds[row], choice.scores[row]),
+        **explanation(live.playbook, grounds.gatekeeper.reasons, codes, choice.odds[row], choice.scores[row]),
         "contributions": contributions(policy, live.playbook, features, columns.arm[row]),
         "best": live.playbook.arms.names[columns.best[row]],
     }

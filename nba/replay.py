@@ -130,6 +130,7 @@ def _again(row: DecisionRow, store: Store, artefacts: Artefacts) -> DecisionRow:
         now=row.decided_at,
         state_version=trace["state_version"],
         contacts=contacts_of(row),
+        ignored=orjson.loads(row.body).get("ignored", ()),
         displaces=gatekeeper.displaced(situation, 0, arm, decided.verdict) if displacing else (),
     )
     return decision_rows([subject], grounds)[0]

@@ -198,13 +198,15 @@ def activate(session: Session, command: Activation) -> Result:
         return NotFound("there is no such decision")
     (customer,) = session.customers([owner])
     row = session.again(command.decision_id)  # as it is now that its customer is locked
+    if session.gone(row):
+        return Conflict(
+            "its contact gave way to another, lapsed or was reported as not sent; ask for a new one"
+        )
     if row.status == "active":
         return Activated()
     now = customer.last_at if session.clock == "request" else session.now
     if now >= row.decided_at + HELD_SECONDS:  # from then on its reservation holds nothing free
         return Conflict("the decision was held for 30 minutes and has lapsed; ask for a new one")
-    if row.channel is not None and not session.still_counts(row):
-        return Conflict("the decision was reported as not sent; ask for a new one")
     session.transaction.activate(row.decision_id, now)
     session.observer.activation(row.action, "activated")
     fold_contacts(session, [session.again(row.decision_id)], [customer], session.states([customer]))

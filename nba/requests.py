@@ -20,6 +20,7 @@ from nba.stores.ports import Clock
 
 _FIELDS = ("customer_id", "context", "actions", "channels", "activate", "explain", "at")
 _MARK = 8  # bytes a field
+_FIRST = 32  # bytes of the first version's digest
 _CONSTANTS = {  # what most fields are, hashed once
     id(value): hashlib.blake2b(orjson.dumps(value), digest_size=_MARK).digest()
     for value in (None, True, False)
@@ -43,6 +44,19 @@ def digest_of(
     """
     values = (customer_id, context, actions, channels, activate, explain, at)
     return b"".join(map(_mark, values))
+
+
+def same(known: bytes, request: DecisionRequest) -> bool:
+    """Whether a logged digest is of this request."""
+    return known == request.digest or (len(known) == _FIRST and known == _first_digest(request))
+
+
+def _first_digest(request: DecisionRequest) -> bytes:
+    """As the first version took it: one SHA-256 over all that is asked."""
+    narrowed = (request.actions, request.channels)
+    rest = (request.activate, request.explain, request.at)
+    meaning = (request.customer_id, request.context, *narrowed, *rest)
+    return hashlib.sha256(orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def differing(one: bytes, other: bytes) -> list[str]:

@@ -15,7 +15,6 @@ from typing import cast
 
 import orjson
 
-from nba.contact.eligibility import Gatekeeper
 from nba.deciding import Deciding
 from nba.errors import Conflict, NotFound, StoreUnavailable
 from nba.explain import full_trace
@@ -81,8 +80,9 @@ class Service:
             rounds = (_runs if limited(live.playbook) else _rounds)(commands, owners)
             if len(rounds) > 1 or len(set(map(type, commands))) > 1:
                 self._lock(session, commands, owners)
-            if limited(live.playbook):
-                session.lapse(_earliest(commands, now))
+            moment = now if self._store.clock == "live" else _earliest(commands)
+            if moment is not None and limited(live.playbook):
+                session.lapse(moment)
             for positions in rounds:
                 self._round(session, commands, positions, results)
             session.save()
@@ -131,7 +131,8 @@ class Service:
             playbook = bring(playbook, brought)
         named = dict(live.ladder) if row.playbook == live.playbook.version and not brought else {}
         policy = named.get(logged.get("policy", ""))
-        return orjson.dumps(full_trace(row, playbook, Gatekeeper(playbook), policy))
+        contact = self._store.contact(decision_id)
+        return orjson.dumps(full_trace(row, playbook, policy=policy, contact=contact))
 
     def outbox(self, after: int, limit: int) -> bytes:
         """`{"messages", "next"}` as JSON: what the orchestrator must be told after message number `after`."""
@@ -181,9 +182,9 @@ def _customers(session: Session, commands: Sequence[Command], owners: Mapping[st
     return asked | set(owners.values())
 
 
-def _earliest(commands: Sequence[Command], now: float) -> float:
-    """The moment of a batch: the server's, or on the request clock the earliest that it asks about."""
-    return min((c.at for c in commands if isinstance(c, DecisionRequest) and c.at is not None), default=now)
+def _earliest(commands: Sequence[Command]) -> float | None:
+    """A batch's moment on the request clock: the earliest that it asks about, None where it asks nothing."""
+    return min((c.at for c in commands if isinstance(c, DecisionRequest) and c.at is not None), default=None)
 
 
 @lru_cache(maxsize=16)

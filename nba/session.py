@@ -88,7 +88,7 @@ class Session:
         self._new_decisions: list[DecisionRow] = []
         self._new_contacts: list[ContactRow] = []
         self._new_messages: list[OutboxRow] = []
-        self._ledger: dict[str, list[ContactRow]] = {}
+        self._ledger: dict[str, tuple[float, list[ContactRow]]] = {}  # read from a moment on
         self._used: dict[tuple[str, str], Used] = {}
         self._using: dict[tuple[str, str], Used] = {}
 
@@ -134,7 +134,8 @@ class Session:
             self._new_decisions.append(row)
         for contact in contacts:
             self._new_contacts.append(contact)
-            self._ledger.setdefault(contact.surrogate, []).append(contact)
+            if contact.surrogate in self._ledger:
+                self._ledger[contact.surrogate][1].append(contact)
             if contact.day is not None:
                 self._use(contact.action, contact.day, Used(contacts=1, spend=contact.cost))
 
@@ -168,7 +169,7 @@ class Session:
         released = self.transaction.release(decision_ids, status)
         self._given_back(released)
         for contact in released:
-            self._ledger.pop(contact.surrogate, None)
+            self._ledger.pop(contact.surrogate, None)  # it is read again
         return released
 
     def lapse(self, now: float) -> None:
@@ -188,13 +189,15 @@ class Session:
                 self._new_messages += [_displaced(row, decision_id) for decision_id in displaced]
 
     def contacts(self, surrogates: Sequence[str], since: float) -> list[list[ContactRow]]:
-        """Per customer, the contacts from `since` on, and maybe earlier ones."""
-        missing = [s for s in dict.fromkeys(surrogates) if s not in self._ledger]
+        """Per customer, the contacts from `since` on, this batch's among them, and maybe earlier ones."""
+        missing = {s for s in surrogates if s not in self._ledger or self._ledger[s][0] > since}
         if missing:
-            self._ledger.update((s, []) for s in missing)
-            for contact in self.transaction.contacts(missing, since):
-                self._ledger[contact.surrogate].append(contact)
-        return [self._ledger[s] for s in surrogates]
+            if any(contact.surrogate in missing for contact in self._new_contacts):
+                self.flush()  # they are read with the rest
+            self._ledger.update((s, (since, [])) for s in missing)
+            for contact in self.transaction.contacts(sorted(missing), since):
+                self._ledger[contact.surrogate][1].append(contact)
+        return [self._ledger[s][1] for s in surrogates]
 
     def again(self, decision_id: str) -> DecisionRow:
         """A logged decision as the store has it now; its customer's ledger is read anew too."""
@@ -204,14 +207,19 @@ class Session:
         self._ledger.pop(row.surrogate, None)
         return row
 
-    def still_counts(self, row: DecisionRow) -> bool:
-        """Whether a held decision's contact is in the ledger. Its daily limit is locked before that is read,
-        so that no other server lets it lapse meanwhile."""
+    def gone(self, row: DecisionRow) -> bool:
+        """Whether a decision's contact is no longer in the ledger: displaced, lapsed or not sent.
+
+        A held one's daily limit is locked before that is read, so that no other server lets it lapse then.
+        """
+        if row.channel is None:
+            return False
+        self.flush()
         contact = self._contact(row)
-        if contact is not None and contact.day is not None:
+        if contact is not None and contact.status == "held" and contact.day is not None:
             self.used([(contact.action, contact.day)])
             contact = self._contact(row)
-        return contact is not None
+        return contact is None
 
     def _contact(self, row: DecisionRow) -> ContactRow | None:
         found = self.transaction.contacts([row.surrogate], -inf)
@@ -251,5 +259,5 @@ def _displaced(row: DecisionRow, decision_id: str) -> OutboxRow:
         surrogate=row.surrogate,
         decision_id=decision_id,
         at=row.decided_at,
-        body=orjson.dumps({"displaced_by": row.decision_id, "action": row.action}),
+        body=orjson.dumps({"displaced_by": row.decision_id, "displaced_by_action": row.action}),
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nba.model import DecisionRequest
 from nba.observer import NullObserver, Observer
@@ -31,25 +32,40 @@ def tell(
             for row, explored in zip(rows, decided.explored.tolist(), strict=True)
         ),
         entropies=entropies.tolist(),
-        refused={reasons[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist() if code},
+        refused=_by_rule(grounds, reasons, counts),
     )
     for row in rows:
         if row.status == "held":
             observer.activation(row.action, "held")
-    _of_policies(observer, grounds)
+    _of_policies(observer, grounds, rows)
     unknown = [len(unknown_features(grounds.live.playbook, a.brought)) for a in asked if a.brought]
     if unknown:
         observer.ignored_features(sum(unknown))
 
 
-def _of_policies(observer: Observer, grounds: Grounds) -> None:
+def _of_policies(observer: Observer, grounds: Grounds, rows: Sequence[DecisionRow]) -> None:
     """Who decided in place of the champion, and whether those that look on agree."""
     decided, live = grounds.decided, grounds.live
-    if decided.rung:
-        observer.fallback("failed")
-    elif live.fallback is not None and live.playbook.spec.mode == "autopilot":
-        observer.fallback(live.fallback)
+    reason = "failed" if decided.rung else live.fallback
+    if reason is not None and (decided.rung or live.playbook.spec.mode == "autopilot"):
+        treated = sum(row.group == "treatment" for row in rows)
+        if treated:
+            observer.fallback(reason, treated)
     for (name, _), choice in zip(live.watching, decided.watched, strict=True):
         if choice is not None:
             for agrees in (choice.best == decided.choice.best).tolist():
                 observer.shadow(name, agrees)
+
+
+def _by_rule(grounds: Grounds, reasons: Sequence[str], counts: NDArray[np.int64]) -> dict[str, int]:
+    """Arms refused, by rule; the rules of brought actions as the catalogue's, whatever callers name them."""
+    base = grounds.live.playbook.base
+    own = grounds.live.playbook.spec.actions if base is None else base.spec.actions
+    refused: Counter[str] = Counter()
+    for code in np.flatnonzero(counts).tolist():
+        section, _, rest = reasons[code].partition(".")
+        action, _, rule = rest.rpartition(".")
+        brought = section == "actions" and action not in own
+        if code:
+            refused[f"catalogue.{rule}" if brought else reasons[code]] += int(counts[code])
+    return dict(refused)

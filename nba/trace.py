@@ -53,12 +53,10 @@ def asked(request: DecisionRequest) -> dict[str, Any]:
 def request_of(row: DecisionRow, customer_id: str) -> DecisionRequest:
     """The request as far as the decision rests on it; its context is in the features."""
     trace = orjson.loads(row.trace)
-    ignored = orjson.loads(row.body).get("ignored", ())
     return DecisionRequest(
         customer_id=customer_id,
         decision_id=row.decision_id,
         digest=row.digest,
-        context={name: None for name in ignored if not name.startswith("actions.")},
         actions=_names(trace["actions"]),
         channels=_names(trace["channels"]),
         brought=brought_of(trace),

@@ -10,7 +10,7 @@ from nba.model import BroughtAction
 from nba.playbook.catalogue import bring
 from nba.playbook.compile import Playbook
 
-_KEPT = 16  # catalogues
+_KEPT = 8  # catalogues
 Variant = tuple[Live, Gatekeeper]
 
 

@@ -124,6 +124,8 @@ class PolicyOut(Told):
 
     policy: str
     playbook: str
+    mode: str = Field(description="autopilot, or apprentice: the playbook's own rules decide.")
+    watching: list[str] = Field(description="Policies that look on: asked at every decision, changing none.")
     trained_through: str | None = Field(json_schema_extra={"format": "date-time"})
     specification: str
     number: int | None

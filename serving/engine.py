@@ -7,6 +7,7 @@ loop; reads and refreshes run in threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -53,6 +54,7 @@ class Engine:
         self._clock = clock
         self._look_again = 0.0
         self._waiting = 0
+        self._store_down = False
         self._bulk = asyncio.Semaphore(_BULKS)
         self._group = GroupCommit(self._handle, waited=metrics.waited)
 
@@ -112,11 +114,24 @@ class Engine:
             log().error("refresh_failed", **unexpected(error))
             return
         if changed:
-            log().info("serves", policy=self.live.policy_name, playbook=self.live.playbook.version)
+            watching = [name for name, _ in self.live.watching]
+            version = self.live.playbook.version
+            log().info("serves", policy=self.live.decides, playbook=version, watching=watching)
         self.metrics.serves(self.live, now)
+        await self._probe()
         if now >= self._look_again:
             self._look_again = now + _LOOK_SECONDS
             await self._look_at_disk()
+
+    async def _probe(self) -> None:
+        """Whether a store that was down takes writes again, also where nobody asks for a decision."""
+        if not self._store_down:
+            return
+        with contextlib.suppress(StoreUnavailable):  # then it is still down, as was told
+            await asyncio.to_thread(self._store.ping)
+            self._store_down = False
+            self.metrics.recovered()
+            self.alerts.off("store_down")
 
     async def close(self) -> None:
         """Answer what was asked, then stop."""
@@ -138,9 +153,11 @@ class Engine:
         except Exception as error:
             self.metrics.failed(store=isinstance(error, StoreUnavailable))
             if isinstance(error, StoreUnavailable):
+                self._store_down = True
                 self.alerts.on("store_down", detail=error.detail)
             raise
         self.metrics.committed(len(commands), self._waiting, perf_counter() - started)
+        self._store_down = False
         self.alerts.off("store_down")
         return results
 

@@ -11,6 +11,7 @@ its batch is committed, the event loop's a moment later.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -69,7 +70,7 @@ class Metrics:
 
     def serves(self, live: Live, now: float) -> None:
         """Say what this worker serves."""
-        serves = (live.policy_name, live.playbook.version)
+        serves = (live.decides, live.playbook.version)
         if self._served not in (None, serves):
             self._measures.policy.labels(self._worker, *self._served).set(0)
         self._measures.policy.labels(self._worker, *serves).set(1)
@@ -81,8 +82,7 @@ class Metrics:
 
     def room(self, free_bytes: int | None) -> None:
         """What is left on the store's disk."""
-        if free_bytes is not None:
-            self._measures.disk_free.set(free_bytes)
+        self._measures.disk_free.set(math.nan if free_bytes is None else free_bytes)
 
     # The writer tells, of its batch:
 
@@ -96,6 +96,10 @@ class Metrics:
         self._writer.observe(self._measures.batch, commands)
         self._writer.flush()
         self._measures.waiting.set(waiting)
+        self._measures.breaker.set(0)
+
+    def recovered(self) -> None:
+        """The store takes writes again, before there was a batch to show it."""
         self._measures.breaker.set(0)
 
     def failed(self, store: bool) -> None:
@@ -124,8 +128,8 @@ class Metrics:
     def shadow(self, name: str, agrees: bool) -> None:
         self._writer.count(self._child("shadow", name, "yes" if agrees else "no"))
 
-    def fallback(self, reason: str) -> None:
-        self._writer.count(self._child("fallbacks", reason))
+    def fallback(self, reason: str, decisions: int) -> None:
+        self._writer.count(self._child("fallbacks", reason), decisions)
         if reason != "untrained":  # which is how every engine begins
             self._alerts.on("fallback", reason)
 

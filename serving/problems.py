@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from nba import errors
 from nba.errors import FieldError, InvalidInput, NbaError
+from nba.model import ID_RULE
 
 MEDIA_TYPE = b"application/problem+json"
 MOST_ERRORS = 20  # wrong fields that a problem names
@@ -120,6 +121,8 @@ def _field_error(
         detail = "there is no such field"
     elif kind == "missing":
         detail = "is missing"
+    elif kind == "string_pattern_mismatch" and str(location[-1]).endswith("_id"):
+        detail = ID_RULE
     elif kind in ("model_type", "dict_type"):
         detail = "must be a JSON object"
     else:

@@ -102,7 +102,7 @@ async def ready(engine: Engine, call: Call) -> Reply:
     if disk.full:
         return problem_reply(Problem(kind=NO_ROOM, detail="Less than 64 MiB are left."))
     live = engine.live
-    versions = {"policy": live.policy_name, "playbook": live.playbook.version}
+    versions = {"policy": live.decides, "playbook": live.playbook.version}
     room = {"free_bytes": disk.free_bytes, "low": disk.low}
     return Reply(body=orjson.dumps({"status": "ready", **versions, "worker": os.getpid(), "disk": room}))
 
@@ -144,11 +144,14 @@ def _receipt(receipt: Receipt) -> Reply:
 
 
 def _serving(live: Live) -> dict[str, Any]:
+    own = live.decides == live.policy_name  # in apprentice mode the incumbent decides, and it looks on
     return {
-        "policy": live.policy_name,
+        "policy": live.decides,
         "playbook": live.playbook.version,
-        "trained_through": _timestamp(live.trained_through),
-        **_published(live.policy_publication, live.policy.specification),
+        "mode": live.playbook.spec.mode,
+        "watching": [name for name, _ in live.watching],
+        "trained_through": _timestamp(live.trained_through) if own else None,
+        **_published(live.policy_publication if own else None, live.ladder[0][1].specification),
         "scores": None if live.scores_publication is None else _published(live.scores_publication, ""),
     }
 

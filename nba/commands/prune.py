@@ -31,7 +31,8 @@ def prune(
     from nba.playbook.compile import load
 
     book = load(playbook)
-    needed = max(Gatekeeper(book).reach, book.spec.objectives.window)
+    brought = book.spec.catalogue.cooldown or 0.0
+    needed = max(Gatekeeper(book).reach, brought, book.spec.objectives.window)
     if keep * _DAY <= needed:
         days = int(needed // _DAY) + 1
         raise InvalidInput.of(

@@ -27,7 +27,7 @@ class Ledger:
     Attributes:
         at: (n, m) when sent or to be sent; NaN pads.
         channel, purpose, action, category: (n, m) indices; -1 for a name the playbook no longer has.
-        priority: (n, m) of the action in the playbook now; 0 for one that it no longer has.
+        priority: (n, m) of the action in the playbook now; the catalogue's for one that it does not list.
         reserved: (n, m) True for what is to be sent or sent, False for what is held until it is shown.
         ids: n tuples of decision ids, in the order of the columns, not padded.
     """
@@ -93,6 +93,7 @@ class _Names:
     actions: Mapping[str, int]
     categories: Mapping[str, int]
     priorities: Mapping[str, int]
+    brought: int
 
     def codes(self, rows: Sequence[ContactRow]) -> list[list[int]]:
         """Five lists, each one code a contact."""
@@ -101,11 +102,11 @@ class _Names:
             [self.purposes.get(row.purpose, -1) for row in rows],
             [self.actions.get(row.action, -1) for row in rows],
             [self.categories.get(row.category, -1) for row in rows],
-            [self.priorities.get(row.action, 0) for row in rows],
+            [self.priorities.get(row.action, self.brought) for row in rows],
         ]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _names(playbook: Playbook) -> _Names:
     arms = playbook.arms
     return _Names(
@@ -114,6 +115,7 @@ def _names(playbook: Playbook) -> _Names:
         actions=_places(arms.actions),
         categories=_places(arms.categories),
         priorities={name: action.priority for name, action in playbook.spec.actions.items()},
+        brought=playbook.spec.catalogue.priority,
     )
 
 

@@ -29,7 +29,8 @@ def turns(
     at: Situation,
     row: int,
 ) -> list[float]:
-    """The moments after now of one customer, sorted; each with the next one outside the quiet hours."""
+    """The moments after now of one customer, sorted; each with the next one outside the quiet hours, and
+    with those at which parts of that day begin and end: once over, one means the next day's."""
     now, zone = float(at.now[row]), at.zones[row]
     lifts = {
         *_caps(caps, at, row),
@@ -37,6 +38,7 @@ def turns(
         *(_days(limits, at, now) if limits is not None else ()),
     }
     after = {now, *(moment for moment in lifts if moment > now)}
+    after |= {edge for moment in list(after) for edge in timetable.edges(moment, zone)}
     after |= {opens for moment in after if (opens := timetable.opens(moment, zone)) is not None}
     return sorted(after - {now})
 

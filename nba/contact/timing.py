@@ -86,6 +86,17 @@ class Timetable:
         """The first moment from `moment` on outside the quiet hours."""
         return moment if self.open == _ALWAYS else first_within(self.open, moment, zone_of(zone_name))
 
+    def edges(self, moment: float, zone_name: str) -> list[float]:
+        """The moments in the day after `moment` at which a timing opens or closes."""
+        edges, at = [], moment
+        while at < moment + DAY_SECONDS:
+            stretch = self._stretches.get((zone_name, int(at // _HOUR)))
+            if stretch is None or not stretch.since <= at < stretch.until:
+                stretch = self._learn(at, zone_name)
+            at = float(stretch.until)
+            edges.append(at)
+        return edges
+
     def _learn(self, moment: float, zone_name: str) -> _Stretch:
         """The stretch around a moment, computed and kept: exact, so it matters to nobody who asked first."""
         if len(self._stretches) >= _MOST_STRETCHES:

@@ -75,7 +75,7 @@ class _Places:
     stage: int
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _places(playbook: Playbook) -> _Places:
     schema = playbook.schema
     features = list(enumerate(schema.features))

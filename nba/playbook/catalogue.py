@@ -22,7 +22,7 @@ from nba.playbook.scalars import FEATURE_NAME
 from nba.playbook.schema import Action, PlaybookSpec
 
 BOUND = 4.0  # of a scaled value: one far beyond what the playbook expects must not outweigh all the rest
-_KEPT = 32  # at worst, 200 own actions and 200 brought on 24 arms each, one takes 20 MB
+_KEPT = 8  # at worst, 200 own actions and 200 brought on 24 arms each, one takes 20 MB
 
 
 @lru_cache(maxsize=_KEPT)

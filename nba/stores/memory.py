@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from nba.stores.fresh import new_secret, new_surrogate
 from nba.stores.memory_transaction import MemoryTransaction as MemoryTransaction
 from nba.stores.memory_transaction import Tables
-from nba.stores.ports import Clock, DecisionRow, OutboxRow, Publication, TouchpointRow
+from nba.stores.ports import Clock, ContactRow, DecisionRow, OutboxRow, Publication, TouchpointRow
 
 Row = TypeVar("Row")
 
@@ -57,6 +57,10 @@ class MemoryStore:
 
     def decision(self, decision_id: str) -> DecisionRow | None:
         row: DecisionRow | None = self._tables.decisions.get(decision_id)
+        return row
+
+    def contact(self, decision_id: str) -> ContactRow | None:
+        row: ContactRow | None = self._tables.contacts.get(decision_id)
         return row
 
     def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from nba.errors import Conflict
 from nba.stores.ports import ContactRow, CustomerRow, DecisionRow, OutboxRow, TouchpointRow, Used
 
-_COUNTING = ("reserved", "held")
+_COUNTING = ("reserved", "held", "shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class MemoryTransaction:
         decisions = self._tables.decisions
         decisions[decision_id] = replace(decisions[decision_id], status="active", activated_at=at)
         if decision_id in self._tables.contacts:
-            self._settle(decision_id, status="reserved", expires_at=None)
+            self._settle(decision_id, status="shown", expires_at=None)
 
     def release(
         self, decision_ids: Sequence[str], status: Literal["released", "displaced"]

@@ -214,6 +214,9 @@ class Store(Protocol):
 
     def decision(self, decision_id: str) -> DecisionRow | None: ...
 
+    def contact(self, decision_id: str) -> ContactRow | None:
+        """The contact of a decision, whatever became of it; None for silence."""
+
     def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:
         """Decisions with since ≤ decided_at < until, by decided_at then id, in chunks read one by one."""
 

@@ -38,6 +38,10 @@ def test_purposes() -> None:
     had = [("newsletter", "email", f"2026-06-0{day} 09:00") for day in (1, 2, 3)]
     assert refusal(book, "newsletter/email/morning", "2026-06-04 12:00", had=had) == "contact.caps[0]"
     assert refusal(book, "appointment/push/now", "2026-06-04 12:00", had=had) == ""
+    tom = customer(book, moment(NOON))
+    tom.consent[0, 1:] = False
+    assert reasons(book, tom)["newsletter/email/morning"] == ""
+    assert reasons(book, tom)["appointment/push/now"] == "consent"
 
 
 def test_quiet_hours_and_timings() -> None:
@@ -51,6 +55,22 @@ def test_quiet_hours_and_timings() -> None:
     assert early.send_at[0, arms["bogo-10/email/morning"]] == moment("2026-06-02 08:00")
     ana = gate.judge(customer(book, moment("2026-06-01 12:00"), zone="America/Los_Angeles"))
     assert ana.send_at[0, arms["bogo-10/email/evening"]] == moment("2026-06-01 18:00", "America/Los_Angeles")
+
+
+def test_quiet_hours_hold_for_every_purpose_and_for_a_channel_without_consent() -> None:
+    book = example(
+        "Quiet hours and timings",
+        channels={"banner": {"cost": 0.0, "consent": False}},
+        actions={
+            purpose: {"purpose": purpose, "channels": ["banner"], "timings": ["now"]}
+            for purpose in ("marketing", "service", "transactional")
+        },
+    )
+    for purpose in book.spec.actions:
+        assert (
+            refusal(book, f"{purpose}/banner/now", "2026-06-01 22:30", consent=False) == "contact.quiet_hours"
+        )
+        assert refusal(book, f"{purpose}/banner/now", NOON, consent=False) == ""
 
 
 def test_caps() -> None:

@@ -42,8 +42,8 @@ class Watcher:
     def shadow(self, name: str, agrees: bool) -> None:
         self.shadows.append((name, agrees))
 
-    def fallback(self, reason: str) -> None:
-        self.fallbacks.append(reason)
+    def fallback(self, reason: str, decisions: int) -> None:
+        self.fallbacks += [reason] * decisions
 
     def activation(self, action: str, event: Literal["held", "activated"]) -> None:
         self.activations.append((action, event))

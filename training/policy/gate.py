@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any
 
 from experiments.ope import Estimate, LoggedBatch, difference, estimate
 from nba.errors import NotEnoughData
 from nba.playbook.schema import Promotion
 
+_TELLING = 30  # effective decisions below which an interval's width says little of the next one's
 JUDGES = ("ips", "snips", "dr")
 
 
@@ -79,7 +79,7 @@ def judge(batch: LoggedBatch, champion: LoggedBatch, promotion: Promotion, *, re
         reason=_reason(gain, threshold, promoted, rule),
         threshold=threshold,
         difference=gain,
-        still_needed=None if promoted else _still_needed(gain, threshold, n, promotion.level),
+        still_needed=None if promoted else _still_needed(gain, threshold, n),
         **common,
     )
 
@@ -109,10 +109,12 @@ def _reason(gain: Estimate, threshold: float, promoted: bool, rule: str) -> str:
     )
 
 
-def _still_needed(gain: Estimate, threshold: float, n: int, level: float) -> int | None:
-    """Decisions at which the interval would clear the threshold if the estimate stayed as it is."""
+def _still_needed(gain: Estimate, threshold: float, n: int) -> int | None:
+    """Decisions at which the interval would clear the threshold if the estimate stayed as it is.
+
+    None where it would not, or where so few decisions speak for the difference that nobody can say.
+    """
     room = gain.value - threshold
-    if room <= 0:
+    if room <= 0 or gain.effective_n < _TELLING:
         return None
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    return max(math.ceil(n * (z * gain.stderr / room) ** 2) - n, 1)
+    return max(math.ceil(n * ((gain.value - gain.low) / room) ** 2) - n, 1)

@@ -59,6 +59,8 @@ class Retrained:
         version: the candidate's artefact.
         publication: its publication where it was promoted.
         run_id: its MLflow run.
+        shadow: its name where it was not promoted and looks on.
+        decides: in apprentice mode what decides all the same.
     """
 
     specification: str
@@ -70,6 +72,8 @@ class Retrained:
     champion: str
     publication: Publication | None
     run_id: str
+    shadow: str | None = None
+    decides: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -83,6 +87,7 @@ class Retrained:
             "champion": self.champion,
             "published": asdict(self.publication) if self.publication else None,
             "run_id": self.run_id,
+            "shadow": self.shadow,
         }
 
 
@@ -110,8 +115,10 @@ def retrain(
     progress("registering")
     run_id, registered = register(tracker, judged)
     publication = None
+    shadow = None
     if settings.shadow and not judged.verdict.promoted:
-        _publish(store, judged, settings.who, kind="challenger")
+        looking = _publish(store, judged, settings.who, kind="challenger")
+        shadow = f"{looking.specification}@{looking.number}"
     if judged.verdict.promoted:
         publication = _publish(store, judged, settings.who)
         served = f"{publication.specification}@{publication.number}"
@@ -129,6 +136,8 @@ def retrain(
         champion=champion.name,
         publication=publication,
         run_id=run_id,
+        shadow=shadow,
+        decides=None if playbook.spec.mode == "autopilot" else "incumbent@0",
     )
 
 

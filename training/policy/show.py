@@ -14,7 +14,7 @@ def show(result: Retrained, console: Console) -> None:
     verdict = result.verdict
     console.print(
         f"{result.mature:,} decisions with mature rewards ({result.immature:,} are not mature yet); "
-        f"judged on {verdict.decisions:,} later than the training of {result.champion}"
+        f"judged on {verdict.decisions:,} against {result.champion}"
     )
     candidates = Table("candidate", "value held out", "± standard error", title="Chosen by DR value")
     for c in result.chosen.candidates:
@@ -26,12 +26,27 @@ def show(result: Retrained, console: Console) -> None:
         estimates.add_row(name, _cell(verdict.challenger.get(name)), _cell(verdict.champion.get(name)))
     console.print(estimates)
     console.print(verdict.reason)
+    console.print(_outcome(result))
+    if result.shadow is not None:
+        console.print(
+            f"{result.shadow} looks on: its agreement is nba_shadow in /metrics, its choices trace.watching"
+        )
+
+
+def _outcome(result: Retrained) -> str:
     if result.publication is not None:
-        console.print(f"published {result.specification}@{result.publication.number}")
-    elif verdict.still_needed is not None:
-        console.print(f"not published; about {verdict.still_needed:,} more mature decisions are needed")
-    else:
-        console.print("not published")
+        name = f"{result.specification}@{result.publication.number}"
+        if result.decides is None:
+            return f"published {name}"
+        return (
+            f"proven and published as {name}; mode is apprentice, so {result.decides} decides and it looks on"
+        )
+    if result.verdict.still_needed is not None:
+        return f"not published; about {result.verdict.still_needed:,} more mature decisions are needed"
+    if result.verdict.difference is not None and result.verdict.difference.value > 0:
+        effective = result.verdict.difference.effective_n
+        return f"not published; too few decisions resemble the challenger's (effective n {effective:,.0f})"
+    return "not published"
 
 
 def _cell(estimate: Estimate | None) -> str:

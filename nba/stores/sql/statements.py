@@ -28,7 +28,7 @@ from nba.stores.sql.tables import (
 )
 
 LISTED = "listed"
-_COUNTING = text("contacts.status IN ('reserved', 'held')")
+_COUNTING = text("contacts.status IN ('reserved', 'held', 'shown')")
 _LAPSING = text("contacts.status = 'held' AND contacts.day IS NOT NULL")
 
 
@@ -160,7 +160,7 @@ def _of_contacts(database: Database) -> dict[str, Any]:
         .order_by(column.expires_at, column.decision_id)
         .with_for_update(of=CONTACTS, skip_locked=True),
         "settle": update(CONTACTS).where(of_decisions).values(status=bindparam("status")),
-        "reserve": reserve.values(status=text("'reserved'"), expires_at=text("NULL")),
+        "reserve": reserve.values(status=text("'shown'"), expires_at=text("NULL")),
         "new_contacts": CONTACTS.insert(),
     }
 

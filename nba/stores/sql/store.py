@@ -11,13 +11,22 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam
 
 from nba.errors import SchemaMismatch
 from nba.stores.fresh import new_secret, new_surrogate
-from nba.stores.ports import Clock, DecisionRow, OutboxRow, Publication, TouchpointRow
+from nba.stores.ports import Clock, ContactRow, DecisionRow, OutboxRow, Publication, TouchpointRow
 from nba.stores.sql.database import Database
 from nba.stores.sql.migrate import migrate
 from nba.stores.sql.prune import prune
 from nba.stores.sql.rows import records
 from nba.stores.sql.statements import LISTED, Statements
-from nba.stores.sql.tables import CUSTOMERS, DECISIONS, META, OUTBOX, PLAYBOOKS, PUBLICATIONS, TOUCHPOINTS
+from nba.stores.sql.tables import (
+    CONTACTS,
+    CUSTOMERS,
+    DECISIONS,
+    META,
+    OUTBOX,
+    PLAYBOOKS,
+    PUBLICATIONS,
+    TOUCHPOINTS,
+)
 from nba.stores.sql.transaction import SqlTransaction, logged
 
 
@@ -71,6 +80,10 @@ class SqlStore:
         with self._database.reading() as connection:
             found = logged(connection, self._database, self._statements, [decision_id])
         return found[0] if found else None
+
+    def contact(self, decision_id: str) -> ContactRow | None:
+        rows = self._read(select(CONTACTS).where(CONTACTS.c.decision_id == decision_id))
+        return ContactRow(**rows[0]) if rows else None
 
     def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:
         for chunked in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk):

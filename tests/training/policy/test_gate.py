@@ -66,15 +66,15 @@ def test_too_few_decisions_are_named_before_anything_is_estimated() -> None:
 
 
 def test_what_is_still_needed_is_about_what_decides() -> None:
-    """With so many more, and the same difference and spread, the lower bound is about 0."""
+    """With so many more, the same difference and an interval narrower by the root, the lower bound is 0."""
     verdict = judge(*logged(200, 0.2, seed=1), RULE, refresh=False)
     assert not verdict.promoted
     assert verdict.difference is not None
     assert verdict.still_needed is not None
     assert 1 <= verdict.still_needed <= 20_000
-    value, stderr = verdict.difference.value, verdict.difference.stderr
+    value, half = verdict.difference.value, verdict.difference.value - verdict.difference.low
     total = 200 + verdict.still_needed
-    assert value - 1.96 * stderr * np.sqrt(200 / total) == pytest.approx(0.0, abs=0.02 * stderr)
+    assert value - half * np.sqrt(200 / total) == pytest.approx(0.0, abs=0.02 * half)
 
 
 def test_a_log_that_cannot_tell_is_said_to_be_so() -> None:
