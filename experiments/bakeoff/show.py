@@ -52,7 +52,6 @@ def as_json(found: Standing, result: Result) -> dict[str, Any]:
             for (task, name), cell in found.cells.items()
         ],
         "mean_rank": found.ranks,
-        "beside": found.beside,
         "versus": [asdict(v) for v in found.versus],
         "friedman": {"not_enough_data": test.detail} if isinstance(test, NotEnoughData) else test,
         "critical_difference": found.critical,
@@ -72,21 +71,27 @@ def _errors(found: Standing, result: Result, names: list[str]) -> Table:
 
 
 def _ranks(found: Standing) -> Table:
-    table = Table("policy", "mean rank", "ours less it", "95 % interval", "ours wins", "p", "µs a decision")
-    versus = {v.rival: v for v in found.versus}
-    for name, rank in sorted(found.ranks.items(), key=lambda item: item[1]):
-        time = f"{found.microseconds[name]:,.0f}"
-        if name in versus:
-            v = versus[name]
-            between = f"{v.low:+.2f} to {v.high:+.2f}"
-            table.add_row(
-                name, f"{rank:.2f}", f"{v.rank:+.2f}", between, str(v.wins), f"{v.p_value:.2g}", time
-            )
-        else:
-            table.add_row(name, f"{rank:.2f}", "", "", "", "", time, style="bold")
-    for name, rank in found.beside.items():
-        table.add_row(name, f"({rank:.2f})", "", "", "", "", f"{found.microseconds[name]:,.0f}", style="dim")
+    heads = ("ours less it", "95 % interval", "ours wins", "p", "µs a decision")
+    table = Table("policy", "mean rank", "ours beside it", *heads)
+    table.add_row(OURS, f"{found.ranks[OURS]:.2f}", "", "", "", "", "", _time(found, OURS), style="bold")
+    for v in sorted(found.versus, key=lambda v: (v.rival not in found.ranks, v.theirs)):
+        out = v.rival not in found.ranks
+        table.add_row(
+            v.rival,
+            f"({v.theirs:.2f})" if out else f"{v.theirs:.2f}",
+            f"{v.ours:.2f}",
+            f"{v.rank:+.2f}",
+            f"{v.low:+.2f} to {v.high:+.2f}",
+            str(v.wins),
+            f"{v.p_value:.2g}",
+            _time(found, v.rival),
+            style="dim" if out else None,
+        )
     return table
+
+
+def _time(found: Standing, name: str) -> str:
+    return f"{found.microseconds[name]:,.0f}"
 
 
 def _percent(cell: Cell, *, bold: bool) -> str:

@@ -7,6 +7,7 @@ difference comes from drawing sets with replacement.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,9 +44,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versus:
-    """Ours less a rival, over sets.
+    """Ours less another, over sets, in a field of the ranked policies and that other.
 
     Attributes:
+        ours, theirs: mean ranks in that field; one out of competition moves ours too.
         rank, low, high: difference of mean ranks (below 0 is ours ahead) and its 95 % interval.
         wins: on how many sets ours has the lower mean error.
         error: mean difference of errors over sets.
@@ -53,6 +55,8 @@ class Versus:
     """
 
     rival: str
+    ours: float
+    theirs: float
     rank: float
     low: float
     high: float
@@ -85,7 +89,7 @@ class Standing:
     Attributes:
         cells: by (set, policy).
         ranks: mean rank of each ranked policy.
-        beside: the rank that a policy out of competition would have had in ours' place, or as one more.
+        versus: ours against each other policy, ranked or not.
         friedman: p value over ranked policies, or why there is none.
         critical: Nemenyi's critical difference of mean ranks at 5 %.
         microseconds: mean time of a decision and of learning from it.
@@ -93,7 +97,6 @@ class Standing:
 
     cells: dict[tuple[str, str], Cell]
     ranks: dict[str, float]
-    beside: dict[str, float]
     versus: tuple[Versus, ...]
     friedman: float | NotEnoughData
     critical: float
@@ -104,7 +107,6 @@ class Standing:
 def standing(result: Result) -> Standing:
     """Rank what was played."""
     ranked = [name for name in result.entrants if ENTRANTS[name].ranked]
-    others = [name for name in result.entrants if not ENTRANTS[name].ranked]
     errors = {n: np.array([result.errors(t, n).mean() for t in result.tasks]) for n in result.entrants}
     table = np.column_stack([errors[name] for name in ranked])
     ranks = stats.rankdata(table, axis=1)
@@ -112,8 +114,7 @@ def standing(result: Result) -> Standing:
     return Standing(
         cells={(t, name): _cell(result, t, name) for t in result.tasks for name in result.entrants},
         ranks=dict(zip(ranked, ranks.mean(axis=0).tolist(), strict=True)),
-        beside={name: _beside(errors[name], name, table, ranked) for name in others},
-        versus=tuple(_versus(name, i, table, ranks) for i, name in enumerate(ranked) if name != OURS),
+        versus=tuple(_versus(name, errors, ranked) for name in result.entrants if name != OURS),
         friedman=_friedman(table),
         critical=float(stats.studentized_range.ppf(0.95, k, np.inf) * np.sqrt(k * (k + 1) / 12 / n)),
         exactness=_exactness(result),
@@ -139,19 +140,16 @@ def _cell(result: Result, task: str, name: str) -> Cell:
     return Cell(errors=tuple(result.errors(task, name).tolist()), setting=str(setting))
 
 
-def _beside(errors: Floats, name: str, table: Floats, ranked: list[str]) -> float:
-    """Its mean rank: a variant of ours in ours' place, another as one policy more."""
-    kept = [i for i, other in enumerate(ranked) if not (name.startswith(OURS) and other == OURS)]
-    return float(stats.rankdata(np.column_stack((errors, table[:, kept])), axis=1)[:, 0].mean())
-
-
-def _versus(rival: str, i: int, table: Floats, ranks: Floats) -> Versus:
-    """Ours is column 0."""
-    gap, difference = ranks[:, 0] - ranks[:, i], table[:, 0] - table[:, i]
+def _versus(rival: str, errors: Mapping[str, Floats], ranked: list[str]) -> Versus:
+    field = [OURS, rival, *(name for name in ranked if name not in (OURS, rival))]
+    ranks = stats.rankdata(np.column_stack([errors[name] for name in field]), axis=1)
+    gap, difference = ranks[:, 0] - ranks[:, 1], errors[OURS] - errors[rival]
     sets = np.random.default_rng(0).integers(len(gap), size=(_RESAMPLES, len(gap)))
     low, high = np.quantile(gap[sets].mean(axis=1), [0.025, 0.975])
     return Versus(
         rival=rival,
+        ours=float(ranks[:, 0].mean()),
+        theirs=float(ranks[:, 1].mean()),
         rank=float(gap.mean()),
         low=float(low),
         high=float(high),

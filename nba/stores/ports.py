@@ -157,7 +157,7 @@ class Transaction(Protocol):
     def save_customers(self, rows: Sequence[CustomerRow]) -> None: ...
 
     def contacts(self, surrogates: Sequence[str], since: float) -> list[ContactRow]:
-        """Contacts of these customers with `send_at` ≥ `since` that are reserved or held, by send_at, then
+        """Contacts of these customers with `send_at` ≥ `since` that are reserved, held or shown, by send_at, then
         id. The customers are locked."""
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> None: ...
@@ -165,7 +165,7 @@ class Transaction(Protocol):
     def append_contacts(self, rows: Sequence[ContactRow]) -> None: ...
 
     def activate(self, decision_id: str, at: float) -> None:
-        """Held decision → active, its contact reserved, also a lapsed one. The caller has checked that the
+        """Held decision → active, its contact shown, also a lapsed one. The caller has checked that the
         decision is held."""
 
     def release(

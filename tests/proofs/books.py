@@ -28,7 +28,7 @@ class Books:
 
     Attributes:
         customers: customer id → row.
-        ledger: the contacts that count, reserved and held.
+        ledger: the contacts that count: reserved, held and shown.
     """
 
     decisions: list[DecisionRow]
@@ -94,16 +94,22 @@ def _touchpoints_agree(books: Books, witness: Witness) -> None:
 
 
 def _ledger_agrees(books: Books, witness: Witness) -> None:
-    """Reserved is what was decided or shown, held what was not shown yet, released what was not sent."""
+    """Reserved is what was decided, held what was not shown yet, released what was not sent."""
     unsent = {report["decision_id"] for _, report in witness.reports() if report["type"] == "not_sent"}
-    waiting = _held(witness) - _shown(witness)
+    held, shown = _held(witness), _shown(witness)
     expected = {
-        id: (answer["action"], answer["channel"], "held" if id in waiting else "reserved")
+        id: (answer["action"], answer["channel"], _status(id, held, shown))
         for id, answer in ((id, reply.json()) for id, reply in witness.answers().items())
         if answer["channel"] is not None and id not in unsent
     }
     assert {c.decision_id: (c.action, c.channel, c.status) for c in books.ledger} == expected
     assert len(books.ledger) == len(expected)
+
+
+def _status(id: str, held: set[str], shown: set[str]) -> str:
+    if id not in held:
+        return "reserved"
+    return "shown" if id in shown else "held"
 
 
 def _held(witness: Witness) -> set[str]:

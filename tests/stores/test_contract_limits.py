@@ -68,7 +68,7 @@ def test_what_was_shown_or_given_up_does_not_lapse(store: Store) -> None:
         assert transaction.lapse(9.0) == []
     with store.transaction() as transaction:
         assert transaction.lapse(9.0) == []
-        assert transaction.contacts(["s-1"], 0.0) == [contact("shown", day="2026-11-22")]
+        assert transaction.contacts(["s-1"], 0.0) == [contact("shown", status="shown", day="2026-11-22")]
 
 
 def test_a_lapsed_contact_counts_again_once_it_is_shown_after_all(store: Store) -> None:
@@ -80,7 +80,7 @@ def test_a_lapsed_contact_counts_again_once_it_is_shown_after_all(store: Store) 
     with store.transaction() as transaction:
         transaction.activate("d-1", at=10.0)
     with store.transaction() as transaction:
-        assert transaction.contacts(["s-1"], 0.0) == [contact("d-1", day="2026-11-22")]
+        assert transaction.contacts(["s-1"], 0.0) == [contact("d-1", status="shown", day="2026-11-22")]
 
 
 def test_what_an_abandoned_transaction_lapsed_lapses_in_the_next(store: Store) -> None:

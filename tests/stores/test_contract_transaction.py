@@ -154,8 +154,10 @@ def test_activation_makes_a_held_decision_count(store: Store) -> None:
         transaction.activate("d-1", at=4.0)
     assert store.decision("d-1") == decision("d-1", status="active", activated_at=4.0)
     assert store.decision("d-2") == decision("d-2")
+    assert store.contact("d-1") == contact("d-1", status="shown")
+    assert store.contact("nobody's") is None
     with store.transaction() as transaction:
-        assert transaction.contacts(["s-1"], 0.0) == [contact("d-1"), contact("d-2")]
+        assert transaction.contacts(["s-1"], 0.0) == [contact("d-1", status="shown"), contact("d-2")]
 
 
 def test_a_touchpoint_counts_once_by_source_and_id(store: Store) -> None:

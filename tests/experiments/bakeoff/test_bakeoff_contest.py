@@ -89,7 +89,10 @@ def test_who_is_out_of_competition_moves_no_rank() -> None:
     errors = {("a", OURS): [0.2], ("a", "linucb"): [0.3], ("a", "ridge + igw"): [0.4]}
     found = standing(played({**errors, ("a", "linucb + products"): [0.1], ("a", "vw squarecb, raw"): [0.5]}))
     assert found.ranks == {OURS: 1.0, "linucb": 2.0, "ridge + igw": 3.0}
-    assert found.beside == {"linucb + products": 1.0, "vw squarecb, raw": 4.0}
+    versus = {v.rival: (v.ours, v.theirs, v.wins) for v in found.versus}
+    assert versus["linucb"] == (1.0, 2.0, 1)
+    assert versus["linucb + products"] == (2.0, 1.0, 0)
+    assert versus["vw squarecb, raw"] == (1.0, 4.0, 1)
 
 
 def test_one_shuffle_has_no_standard_error_and_one_set_no_friedman_test() -> None:
