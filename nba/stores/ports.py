@@ -157,8 +157,10 @@ class Transaction(Protocol):
     def save_customers(self, rows: Sequence[CustomerRow]) -> None: ...
 
     def contacts(self, surrogates: Sequence[str], since: float) -> list[ContactRow]:
-        """Contacts of these customers with `send_at` ≥ `since` that are reserved, held or shown, by send_at, then
-        id. The customers are locked."""
+        """Contacts of these customers with `send_at` ≥ `since` that are reserved, held or shown.
+
+        By send_at, then id. The customers are locked.
+        """
 
     def append_decisions(self, rows: Sequence[DecisionRow]) -> None: ...
 
