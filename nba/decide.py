@@ -34,7 +34,7 @@ class Decided:
         explored: (n,) True where the draw is not the arm the policy thinks best.
         rung: which policy of the ladder decided.
         failures: what those above it raised.
-        watched: what the policies that look on would have done; None where one failed.
+        watched: what the policies that look on would have done, or what they raised.
     """
 
     arm: Ints
@@ -45,7 +45,7 @@ class Decided:
     explored: Bools
     rung: int
     failures: tuple[Exception, ...]
-    watched: tuple[Choice | None, ...]
+    watched: tuple[Choice | Exception, ...]
 
 
 def decide(
@@ -106,11 +106,11 @@ def _first_sound(
     raise failures[-1]
 
 
-def _asked(policy: Policy, features: Floats, eligible: Bools) -> Choice | None:
+def _asked(policy: Policy, features: Floats, eligible: Bools) -> Choice | Exception:
     try:
         return policy.choose(features, eligible)
-    except Exception:  # who looks on must not stop who decides; that it failed is told
-        return None
+    except Exception as error:  # who looks on must not stop who decides; it is told
+        return error
 
 
 def _with_random(

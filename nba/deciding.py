@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import attrgetter
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.chance import Group, groups_of, uniforms
-from nba.contact.caps import PURPOSES, Ledger
-from nba.contact.eligibility import Gatekeeper, Situation
+from nba.chance import groups_of
+from nba.contact.eligibility import Gatekeeper
 from nba.decide import decide
 from nba.errors import Conflict, InvalidInput
-from nba.features.rows import assemble
 from nba.features.state import States, Touchpoints
+from nba.gathering import Asked, Part, gather
 from nba.live import Live
-from nba.model import Answer, BroughtAction, ContactRow, DecisionRequest, Result, Used
+from nba.model import Answer, BroughtAction, ContactRow, DecisionRequest, Result
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.policies.served import UniformPolicy
-from nba.record import Grounds, Subject, decision_rows, ignored_of, timestamp
-from nba.requests import differing, same, wrong_fields
+from nba.record import Grounds, Subject, decision_rows, timestamp
+from nba.requests import differing, ignored_of, same, wrong_fields
 from nba.session import Session
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
 from nba.telling import tell
-from nba.trace import narrowed
 from nba.variants import Variants
 
 HELD_SECONDS = 1_800.0
 _MICROSECOND = 1e-6
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request that is in order: its place in the round, whom it is about, at which moment."""
-
-    place: int
-    request: DecisionRequest
-    customer: CustomerRow
-    group: Group
-    at: float
 
 
 class Deciding:
@@ -68,7 +53,7 @@ class Deciding:
                 results[i] = InvalidInput(errors)
         fresh = [i for i in range(len(requests)) if i not in results]
         customers = session.customers([requests[i].customer_id for i in fresh])
-        asked: list[_Asked] = []
+        asked: list[Asked] = []
         groups = groups_of(
             self._secret, [c.customer_id for c in customers], session.live.playbook.spec.groups
         )
@@ -78,7 +63,7 @@ class Deciding:
                 latest = timestamp(customer.last_at)
                 results[i] = Conflict(f"at is before this customer's latest moment, {latest}")
             else:
-                asked.append(_Asked(i, requests[i], customer, group, at))
+                asked.append(Asked(i, requests[i], customer, group, at))
         for brought, alike in _by_catalogue(asked).items():
             live, gatekeeper = self._variants.of(session.live, brought)
             for one, row in zip(alike, self._decide(session, live, gatekeeper, alike), strict=True):
@@ -86,17 +71,13 @@ class Deciding:
         return [results[i] for i in range(len(requests))]
 
     def _decide(
-        self, session: Session, live: Live, gatekeeper: Gatekeeper, asked: Sequence[_Asked]
+        self, session: Session, live: Live, gatekeeper: Gatekeeper, asked: Sequence[Asked]
     ) -> list[DecisionRow]:
         """Decide for as many together as can overdraw no daily limit, then for the next."""
         started = perf_counter()
-        contacts = _counting(session, gatekeeper, asked)
-        states = session.states([one.customer for one in asked])
-        situation = _situation(live, asked, contacts, states)
-        draws = uniforms(self._secret, [one.request.decision_id for one in asked])
+        part = gather(session, live, gatekeeper, asked, self._secret)
         session.observer.stage("fetch", perf_counter() - started)
-        part = Part(asked=asked, contacts=contacts, states=states, situation=situation, uniforms=draws)
-        keys = gatekeeper.limit_keys(situation.now, situation.zones)
+        keys = gatekeeper.limit_keys(part.situation.now, part.situation.zones)
         if not keys:
             return self._at_once(session, live, gatekeeper, part)
         rows: list[DecisionRow] = []
@@ -141,41 +122,16 @@ class Deciding:
         return rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Requests that are decided together, and what their decisions rest on, a row each."""
-
-    asked: Sequence[_Asked]
-    contacts: Sequence[Sequence[ContactRow]]
-    states: States
-    situation: Situation
-    uniforms: Floats
-
-    def rows(self, start: int, stop: int, used: Mapping[tuple[str, str], Used]) -> Part:
-        """Some of them, now that so much of the daily limits is used up."""
-        rows = slice(start, stop)
-        situation = (
-            self.situation if stop - start == len(self.asked) else self.situation.rows(np.arange(start, stop))
-        )
-        return Part(
-            asked=self.asked[rows],
-            contacts=self.contacts[rows],
-            states=self.states.take(rows),
-            situation=replace(situation, used=used),
-            uniforms=self.uniforms[rows],
-        )
-
-
-def _by_catalogue(asked: Sequence[_Asked]) -> Mapping[tuple[BroughtAction, ...], list[_Asked]]:
+def _by_catalogue(asked: Sequence[Asked]) -> Mapping[tuple[BroughtAction, ...], list[Asked]]:
     """Requests by the actions that they bring along: most bring none."""
-    groups: dict[tuple[BroughtAction, ...], list[_Asked]] = {}
+    groups: dict[tuple[BroughtAction, ...], list[Asked]] = {}
     for one in asked:
         groups.setdefault(one.request.brought, []).append(one)
     return groups
 
 
 def _subject(
-    playbook: Playbook, asked: _Asked, contacts: Sequence[ContactRow], displaces: tuple[str, ...]
+    playbook: Playbook, asked: Asked, contacts: Sequence[ContactRow], displaces: tuple[str, ...]
 ) -> Subject:
     return Subject(
         request=asked.request,
@@ -196,54 +152,6 @@ def _displaced(grounds: Grounds, row: int) -> tuple[str, ...]:
     if not decided.verdict.displacing[row, arm]:
         return ()
     return grounds.gatekeeper.displaced(grounds.situation, row, arm, decided.verdict)
-
-
-def _situation(
-    live: Live, asked: Sequence[_Asked], contacts: Sequence[Sequence[ContactRow]], states: States
-) -> Situation:
-    playbook, arms = live.playbook, live.playbook.arms
-    customers = [one.customer for one in asked]
-    now = np.array([one.at for one in asked])
-    zones = [zone_name(playbook, customer) for customer in customers]
-    features = assemble(
-        playbook,
-        states=states,
-        now=now,
-        zones=zones,
-        attributes=[{name: value for name, (value, _) in c.attributes.items()} for c in customers],
-        context=[one.request.context for one in asked],
-        scores=live.scores,
-    )
-    return Situation(
-        now=now,
-        zones=zones,
-        features=features,
-        consent=np.array([consent_of(playbook, customer) for customer in customers]),
-        ledger=Ledger.of(playbook, contacts),
-        asked_actions=narrowed([one.request.actions for one in asked], arms.actions),
-        asked_channels=narrowed([one.request.channels for one in asked], arms.channels),
-        holdout=np.array([one.group == "holdout" for one in asked]),
-    )
-
-
-def _counting(session: Session, gatekeeper: Gatekeeper, asked: Sequence[_Asked]) -> list[list[ContactRow]]:
-    """The contacts that the rules count, a list a customer, by send_at, then id."""
-    reach = gatekeeper.reach
-    if reach == 0.0:
-        return [[] for _ in asked]
-    since = min(one.at for one in asked) - reach
-    known = session.contacts([one.customer.surrogate for one in asked], since)
-    return [
-        sorted((c for c in rows if _counts(c, one.at, reach)), key=_PLACE) if rows else []
-        for rows, one in zip(known, asked, strict=True)
-    ]
-
-
-_PLACE = attrgetter("send_at", "decision_id")
-
-
-def _counts(contact: ContactRow, at: float, reach: float) -> bool:
-    return contact.send_at >= at - reach and (contact.expires_at is None or contact.expires_at > at)
 
 
 def _moment(request: DecisionRequest, customer: CustomerRow, now: float) -> float:
@@ -307,35 +215,6 @@ def _latest_moment(row: DecisionRow) -> float:
 @lru_cache(maxsize=16)
 def _uniform_policy(playbook: Playbook) -> UniformPolicy:
     return UniformPolicy.of(playbook)
-
-
-def zone_name(playbook: Playbook, customer: CustomerRow) -> str:
-    """The customer's time zone, or the playbook's where none is known."""
-    known = customer.attributes.get("timezone")
-    return str(known[0]) if known and known[0] is not None else playbook.spec.timezone
-
-
-def consent_of(playbook: Playbook, customer: CustomerRow) -> Bools:
-    """(purposes, channels): where consent is known and granted; the latest word wins, for one or for all.
-
-    Of two words at one moment the refusal counts.
-    """
-    said = sorted((at, not granted, name) for name, (granted, at) in customer.consents.items())
-    return _granted(playbook, tuple((name, not refused) for _, refused, name in said))
-
-
-@lru_cache(maxsize=4_096)
-def _granted(playbook: Playbook, words: tuple[tuple[str, bool], ...]) -> Bools:
-    """What a customer's words come to, the last one last; not to be written to."""
-    channels = playbook.arms.channels
-    granted = np.zeros((len(PURPOSES), len(channels)), dtype=np.bool_)
-    for name, value in words:
-        purpose, _, channel = name.partition("|")
-        if purpose in PURPOSES and (channel == "*" or channel in channels):
-            column = slice(None) if channel == "*" else channels.index(channel)
-            granted[PURPOSES.index(purpose), column] = value
-    granted.flags.writeable = False
-    return granted
 
 
 def _repeat(session: Session, known: DecisionRow, request: DecisionRequest) -> Result:

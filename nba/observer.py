@@ -31,6 +31,9 @@ class Observer(Protocol):
     def shadow(self, name: str, agrees: bool) -> None:
         """A policy that looks on would have taken the same arm as the one that decided, or not."""
 
+    def policy_failed(self, name: str, error: Exception) -> None:
+        """A policy that should decide or look on raised: the next rung decided, or it was left out."""
+
     def fallback(self, reason: str, decisions: int) -> None:
         """So many decisions were made by something else than the champion."""
 
@@ -53,6 +56,8 @@ class NullObserver:
     ) -> None: ...
 
     def shadow(self, name: str, agrees: bool) -> None: ...
+
+    def policy_failed(self, name: str, error: Exception) -> None: ...
 
     def fallback(self, reason: str, decisions: int) -> None: ...
 

@@ -25,12 +25,11 @@ from nba.model import ContactRow, DecisionRequest, Used
 from nba.model import timestamp as timestamp
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
-from nba.requests import unknown_brought
+from nba.policies.policy import Choice
 from nba.stores.ports import Clock, DecisionRow
 from nba.trace import asked, rules_saw
 
 Floats = NDArray[np.float64]
-MOST_IGNORED = 50
 _RANDOM = {"random_eligible": "uniform@0", "holdout": "no_contact@0"}
 
 
@@ -106,13 +105,6 @@ class _Columns:
             values=pack(decided.choice.scores),
             contactable=np.any(decided.verdict.eligible[:, 1:], axis=1).tolist(),
         )
-
-
-def ignored_of(request: DecisionRequest, playbook: Playbook) -> list[str]:
-    """Context keys that the playbook doesn't declare, then features that the learner doesn't know."""
-    ignored = sorted(key for key in request.context if key not in playbook.spec.context)
-    ignored += unknown_brought(playbook, request.brought)
-    return [key[:64] for key in ignored[:MOST_IGNORED]]
 
 
 def decision_rows(subjects: Sequence[Subject], grounds: Grounds) -> list[DecisionRow]:
@@ -198,7 +190,7 @@ def _watching(grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
     return {
         name: {"best": names[choice.best[row]], "odds": float(choice.odds[row, arm])}
         for (name, _), choice in told
-        if choice is not None
+        if isinstance(choice, Choice)
     }
 
 

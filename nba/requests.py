@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from nba.errors import FieldError
-from nba.model import BroughtAction, DecisionRequest
+from nba.model import DecisionRequest
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.catalogue import unknown_features
 from nba.playbook.compile import Playbook
@@ -21,6 +21,7 @@ from nba.stores.ports import Clock
 _FIELDS = ("customer_id", "context", "actions", "channels", "activate", "explain", "at")
 _MARK = 8  # bytes a field
 _FIRST = 32  # bytes of the first version's digest
+MOST_IGNORED = 50
 _CONSTANTS = {  # what most fields are, hashed once
     id(value): hashlib.blake2b(orjson.dumps(value), digest_size=_MARK).digest()
     for value in (None, True, False)
@@ -115,11 +116,13 @@ def _clashing(request: DecisionRequest, playbook: Playbook) -> list[FieldError]:
     ]
 
 
-def unknown_brought(playbook: Playbook, brought: tuple[BroughtAction, ...]) -> list[str]:
-    """As answers name them: features of brought actions that the learner does not know."""
-    if not brought:
-        return []
-    return [f"actions.features.{name}" for name in unknown_features(playbook, brought)]
+def ignored_of(request: DecisionRequest, playbook: Playbook) -> list[str]:
+    """What nothing here knows, as answers name it: context keys, then features of brought actions."""
+    ignored = sorted(key for key in request.context if key not in playbook.spec.context)
+    if request.brought:
+        unknown = unknown_features(playbook, request.brought)
+        ignored += [f"actions.features.{name}" for name in unknown]
+    return [key[:64] for key in ignored[:MOST_IGNORED]]
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {"number": (int, float), "boolean": (bool,), "category": (str,)}

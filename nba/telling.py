@@ -51,8 +51,12 @@ def _of_policies(observer: Observer, grounds: Grounds, rows: Sequence[DecisionRo
         treated = sum(row.group == "treatment" for row in rows)
         if treated:
             observer.fallback(reason, treated)
+    for (name, _), error in zip(live.ladder, decided.failures, strict=False):
+        observer.policy_failed(name, error)
     for (name, _), choice in zip(live.watching, decided.watched, strict=True):
-        if choice is not None:
+        if isinstance(choice, Exception):
+            observer.policy_failed(name, choice)
+        else:
             for agrees in (choice.best == decided.choice.best).tolist():
                 observer.shadow(name, agrees)
 

@@ -22,6 +22,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from nba.live import Live
 from nba.observer import Kind
 from serving.alerts import Alerts
+from serving.logs import unexpected
 from serving.measures import Measures
 from serving.tally import Tally
 
@@ -127,6 +128,9 @@ class Metrics:
 
     def shadow(self, name: str, agrees: bool) -> None:
         self._writer.count(self._child("shadow", name, "yes" if agrees else "no"))
+
+    def policy_failed(self, name: str, error: Exception) -> None:
+        self._alerts.on("policy_failed", name, **unexpected(error))
 
     def fallback(self, reason: str, decisions: int) -> None:
         self._writer.count(self._child("fallbacks", reason), decisions)

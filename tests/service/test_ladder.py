@@ -25,6 +25,7 @@ class Watcher:
     fallbacks: list[str] = field(default_factory=list)
     shadows: list[tuple[str, bool]] = field(default_factory=list)
     decided_: list[Mapping[str, Any]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
     activations: list[tuple[str, str]] = field(default_factory=list)
     ignored: int = 0
     stages: set[str] = field(default_factory=set)
@@ -41,6 +42,9 @@ class Watcher:
 
     def shadow(self, name: str, agrees: bool) -> None:
         self.shadows.append((name, agrees))
+
+    def policy_failed(self, name: str, error: Exception) -> None:
+        self.failed.append((name, type(error).__name__))
 
     def fallback(self, reason: str, decisions: int) -> None:
         self.fallbacks += [reason] * decisions
@@ -95,6 +99,7 @@ def test_where_the_champion_fails_the_next_rung_decides_and_says_why(how: str, t
     assert (answer["policy"], answer["fallback"]) == (rung, "failed")
     assert business.trace(answer["decision_id"])["trace"]["policy"] == rung
     assert watcher.fallbacks == ["failed"]
+    assert watcher.failed == [("ridge@3", "FloatingPointError" if how == "raises" else "Unsound")]
 
 
 def test_a_champion_is_no_fallback() -> None:
@@ -130,7 +135,7 @@ def test_a_challenger_that_fails_stops_nobody() -> None:
         business.live.current, challenger=Broken("raises"), challenger_name="ridge@4"
     )
     assert business.decide("c0", NOON)["action"] == "offer"
-    assert watcher.shadows == []
+    assert (watcher.shadows, watcher.failed) == ([], [("ridge@4", "FloatingPointError")])
 
 
 def test_an_apprentice_answers_with_the_incumbent_and_is_compared_with_it() -> None:
