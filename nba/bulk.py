@@ -49,11 +49,12 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How many rows were decided now, had been before, and could not be."""
+    """How many rows were decided now, had been before, and could not be; the first of these, by its place."""
 
     decided: int
     repeated: int
     problems: int
+    first: str | None = None
 
 
 def decide_file(
@@ -78,14 +79,17 @@ def decide_file(
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     counts = {"decided": 0, "repeated": 0, "problems": 0}
     done, rows = 0, file.metadata.num_rows
+    first: str | None = None
     try:
         with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
             for batch in file.iter_batches(ROWS):
                 read = [_read(row, f"{identity}-{done + i}") for i, row in enumerate(batch.to_pylist())]
                 told = list(_told(_answered(service, read, now()), read))
                 writer.write_table(pa.Table.from_pylist(told, schema=SCHEMA))
-                for row in told:
+                for i, row in enumerate(told, start=done + 1):
                     counts[_kind(row)] += 1
+                    if first is None and "problem" in row:
+                        first = f"row {i}: {row['problem']}"
                 done += len(told)
                 progress(done, rows)
         unfinished.replace(target)
@@ -93,7 +97,7 @@ def decide_file(
         raise InvalidInput.of(str(target), f"can't be written: {error.strerror or error}") from None
     finally:
         unfinished.unlink(missing_ok=True)
-    return Summary(**counts)
+    return Summary(**counts, first=first)
 
 
 def _opened(source: Path) -> pq.ParquetFile:

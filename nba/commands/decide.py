@@ -53,12 +53,11 @@ def decide(
             now=time.time,
             progress=lambda done, rows: bar.update(task, completed=done, total=rows),
         )
-    out.print(
-        f"{summary.decided} decided, {summary.repeated} answered as before, {summary.problems} with a"
-        f" problem; policy {live.current.policy_name}; wrote {target}",
-        markup=False,
-        highlight=False,
-    )
+    told = f"{summary.decided} decided, {summary.repeated} answered as before"
+    out.print(f"{told}; policy {live.current.decides}; wrote {target}", markup=False, highlight=False)
+    if summary.problems:
+        told = f"{summary.problems} rows have a problem, told in the column `problem`; first {summary.first}"
+        out.print(told, markup=False, highlight=False)
     if json_file is not None:
         json_file.write_text(json.dumps(asdict(summary)) + "\n", encoding="utf-8")
 
