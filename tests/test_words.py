@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nba.contact.caps import PURPOSES
-from nba.deciding import consent_of
 from nba.errors import InvalidInput
+from nba.gathering import consent_of
 from nba.model import Scalar
 from nba.stores.ports import CustomerRow
 from nba.words import consent, hear, profile
