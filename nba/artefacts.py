@@ -22,11 +22,11 @@ class Manifest:
     """What an artefact says of itself.
 
     Attributes:
-        kind: `policy` or `scores`.
+        kind: `policy`, `scores` or `segments`.
         specification: what is refreshed when it is trained again (`ridge`, `boosted`, …).
         playbook: fingerprint of the playbook it was trained under.
         features: fingerprint of the feature schema its columns follow.
-        arms: arm names in order; empty for scores.
+        arms: arm names in order; empty for what is no policy.
         data_from, data_to: the interval of its training data, epoch seconds.
         rows: training rows.
         parameters: settings and figures, for the reader.

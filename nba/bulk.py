@@ -30,10 +30,10 @@ ROWS = 1_000  # in one transaction
 _OWN = ("customer_id", "decision_id", "actions", "channels", "activate", "explain", "at")
 _TEXT = (
     "decision_id", "customer_id", "decided_at", "action", "channel", "timing", "send_at", "purpose",
-    "group", "policy", "playbook", "stage", "experiment", "reason", "retry_at", "fallback",
+    "group", "policy", "playbook", "stage", "segment", "reason", "retry_at", "fallback",
 )  # fmt: skip
 _NUMBERS, _FLAGS, _LISTS = ("propensity", "expected_value"), ("explored",), ("ignored", "displaced")
-_JSON = ("scores", "refused", "alternatives", "contributions", "best")
+_JSON = ("scores", "experiment", "refused", "alternatives", "contributions", "best")
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in _TEXT),
@@ -224,7 +224,7 @@ def _told(
         match result:
             case Answer():
                 answer = orjson.loads(result.body)
-                texts = {name: _json(answer[name]) for name in _JSON if name in answer}
+                texts = {name: _json(answer[name]) for name in _JSON if answer.get(name) is not None}
                 yield {**answer, **texts, "repeated": result.repeated}
             case NbaError():
                 yield {**_ids(one), "problem": result.detail}

@@ -7,19 +7,29 @@ module must be quick to import: what is heavy is imported in the function's body
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
 from nba.errors import CallOperator, InvalidInput, NbaError, Retryable
 
 GROUP = "nba.commands"
-_ABOUT = {"benchmark": "Contests on public data.", "experiment": "What experiments have shown."}
+_ABOUT = {
+    "benchmark": "Contests on public data.",
+    "console": "The console at /console.",
+    "console.user": "Who may log in to the console.",
+    "customers": "One customer: what is known, erasure, links.",
+    "experiment": "What experiments have shown.",
+    "feedback": "What customers say of the company.",
+    "journey": "Where customers stand, and what came after what.",
+    "outbox": "Messages that targets have not taken.",
+}
 EXIT_CORRECTABLE, EXIT_RETRYABLE, EXIT_OPERATOR = 2, 3, 4
 
 
 def build() -> typer.Typer:
-    """The whole command line. An entry point named `journey.map` becomes `nba journey map`."""
+    """The whole command line. An entry point `journey.map` becomes `nba journey map`, and so on down."""
     app = typer.Typer(
         name="nba",
         help="An open brain for customer journeys: decide the next best action, measure, learn.",
@@ -31,11 +41,34 @@ def build() -> typer.Typer:
     groups: dict[str, typer.Typer] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
         parent, _, name = entry.name.rpartition(".")
-        if parent and parent not in groups:
-            groups[parent] = typer.Typer(help=_ABOUT.get(parent), no_args_is_help=True, rich_markup_mode=None)
-            app.add_typer(groups[parent], name=parent)
-        (groups[parent] if parent else app).command(name)(entry.load())
+        _group(app, groups, parent).command(name)(_loaded(entry))
     return app
+
+
+def _group(app: typer.Typer, groups: dict[str, typer.Typer], path: str) -> typer.Typer:
+    """The commands under `path`, `console.user`; made with all that stand above them where missing."""
+    if not path:
+        return app
+    if path not in groups:
+        parent, _, name = path.rpartition(".")
+        groups[path] = typer.Typer(help=_ABOUT.get(path), no_args_is_help=True, rich_markup_mode=None)
+        _group(app, groups, parent).add_typer(groups[path], name=name)
+    return groups[path]
+
+
+def _loaded(entry: EntryPoint) -> Callable[..., object]:
+    """The command; where it can't be loaded, one that says so, so that the others go on working."""
+    try:
+        command: Callable[..., object] = entry.load()
+    except (ImportError, AttributeError) as error:
+        reason = f"this command can't be loaded from {entry.value}: {error}"
+
+        def broken() -> None:
+            raise CallOperator(reason)
+
+        broken.__doc__ = "Can't be loaded; run it to see why."
+        return broken
+    return command
 
 
 def main() -> None:

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import groupby
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.chance import groups_of
+from nba.chance import NOWHERE, groups_of
 from nba.contact.eligibility import Gatekeeper
 from nba.decide import decide
-from nba.errors import Conflict, InvalidInput
+from nba.errors import Conflict, Gone, InvalidInput
 from nba.features.state import States, Touchpoints
-from nba.gathering import Asked, Part, gather
+from nba.gathering import Asked, Part, gather, zone_name
 from nba.live import Live
-from nba.model import Answer, BroughtAction, ContactRow, DecisionRequest, Result
+from nba.model import Answer, ContactRow, DecisionRequest, Result
+from nba.persons import whole
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.policies.served import UniformPolicy
 from nba.record import Grounds, Subject, decision_rows, timestamp
 from nba.requests import differing, ignored_of, same, wrong_fields
 from nba.session import Session
+from nba.staging import note_stages, stages_in
 from nba.stores.ports import Clock, CustomerRow, DecisionRow
 from nba.telling import tell
-from nba.variants import Variants
+from nba.variants import Variant, Variants, assignments
 
 HELD_SECONDS = 1_800.0
+ERASED = "the customer of this decision was erased, and what it rested on with them"
 _MICROSECOND = 1e-6
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -54,21 +59,63 @@ class Deciding:
         fresh = [i for i in range(len(requests)) if i not in results]
         customers = session.customers([requests[i].customer_id for i in fresh])
         asked: list[Asked] = []
-        groups = groups_of(
-            self._secret, [c.customer_id for c in customers], session.live.playbook.spec.groups
-        )
-        for i, customer, group in zip(fresh, customers, groups, strict=True):
+        people = [whole(session, row) for row in customers]
+        groups = groups_of(self._secret, [c.customer_id for c in people], session.live.playbook.spec.groups)
+        for i, own, customer, group in zip(fresh, customers, people, groups, strict=True):
             at = _moment(requests[i], customer, session.now)
             if self._clock == "request" and at < customer.last_at:
                 latest = timestamp(customer.last_at)
                 results[i] = Conflict(f"at is before this customer's latest moment, {latest}")
             else:
-                asked.append(Asked(i, requests[i], customer, group, at))
-        for brought, alike in _by_catalogue(asked).items():
-            live, gatekeeper = self._variants.of(session.live, brought)
+                kin = (own.surrogate,) if own is customer else _surrogates(session.kin(own))
+                asked.append(Asked(i, requests[i], customer, own, kin, group, at))
+        if session.live.branching:
+            asked = self._assigned(session.live, asked)
+        for alike in self._alike(session, asked):
+            live, gatekeeper = self._serves(session, alike)
             for one, row in zip(alike, self._decide(session, live, gatekeeper, alike), strict=True):
                 results[one.place] = Answer(body=row.body, repeated=False, expired=False)
         return [results[i] for i in range(len(requests))]
+
+    def _assigned(self, live: Live, asked: Sequence[Asked]) -> list[Asked]:
+        """With where each customer stands in experiments and ramp."""
+        names = [one.customer.customer_id for one in asked]
+        groups, moments = [one.group for one in asked], [one.at for one in asked]
+        found = assignments(self._secret, live, names, groups, moments)
+        return [replace(one, assignment=where) for one, where in zip(asked, found, strict=True)]
+
+    def _serves(self, session: Session, alike: Sequence[Asked]) -> Variant:
+        return self._variants.of(session.live, alike[0].request.brought, alike[0].assignment)
+
+    def _alike(self, session: Session, asked: Sequence[Asked]) -> Iterable[Sequence[Asked]]:
+        """Requests that are decided together: those under one assignment and catalogue.
+
+        Where they could overdraw what is left of a daily limit, only neighbours are, so that they are
+        served in the order in which they came.
+        """
+        groups: dict[tuple[object, ...], list[Asked]] = {}
+        for one in asked:
+            groups.setdefault(_kind(one), []).append(one)
+        if len(groups) < 2 or self._roomy(session, list(groups.values()), len(asked)):
+            return groups.values()
+        return [list(neighbours) for _, neighbours in groupby(asked, _kind)]
+
+    def _roomy(self, session: Session, groups: Sequence[Sequence[Asked]], size: int) -> bool:
+        """Whether so many fit into every limit that has any room, whatever they draw."""
+        keys = [self._limit_keys(session, alike) for alike in groups]
+        every = sorted({key for some in keys for key in some})
+        if not every:
+            return True
+        used = session.used(every)  # all at once, so that they are locked in one order
+        rooms = [
+            self._serves(session, alike)[1].room(used, some) for alike, some in zip(groups, keys, strict=True)
+        ]
+        return all(room is None or room >= size for room in rooms)
+
+    def _limit_keys(self, session: Session, alike: Sequence[Asked]) -> list[tuple[str, str]]:
+        live, gatekeeper = self._serves(session, alike)
+        zones = [zone_name(live.playbook, one.customer) for one in alike]
+        return gatekeeper.limit_keys(np.array([one.at for one in alike]), zones)
 
     def _decide(
         self, session: Session, live: Live, gatekeeper: Gatekeeper, asked: Sequence[Asked]
@@ -115,19 +162,22 @@ class Deciding:
         rows = decision_rows(subjects, grounds)
         session.displace(zip(rows, displaced, strict=True))
         session.append(rows, _contact_rows(rows, grounds))
-        fold_contacts(session, rows, [one.customer for one in asked], part.states)
+        owns = [one.own for one in asked]
+        linked = any(one.own is not one.customer for one in asked)
+        fold_contacts(session, rows, owns, session.states(owns) if linked else part.states)
+        # noticed before the decision, since it is no outcome of it
+        people, stages = [one.customer for one in asked], stages_in(live, part.situation.features)
+        note_stages(session, people, owns, stages, [one.at - _MICROSECOND for one in asked])
         tell(session.observer, grounds, rows, asked=[one.request for one in asked])
         session.observer.stage("decide", chosen - started)
         session.observer.stage("record", perf_counter() - chosen)
         return rows
 
 
-def _by_catalogue(asked: Sequence[Asked]) -> Mapping[tuple[BroughtAction, ...], list[Asked]]:
-    """Requests by the actions that they bring along: most bring none."""
-    groups: dict[tuple[BroughtAction, ...], list[Asked]] = {}
-    for one in asked:
-        groups.setdefault(one.request.brought, []).append(one)
-    return groups
+def _kind(asked: Asked) -> tuple[object, ...]:
+    if asked.assignment is NOWHERE:  # quick to hash, and all there is without experiments and ramp
+        return asked.request.brought
+    return asked.assignment, asked.request.brought
 
 
 def _subject(
@@ -135,7 +185,8 @@ def _subject(
 ) -> Subject:
     return Subject(
         request=asked.request,
-        surrogate=asked.customer.surrogate,
+        surrogate=asked.own.surrogate,
+        person=asked.customer.person,
         group=asked.group,
         now=asked.at,
         state_version=asked.customer.version,
@@ -143,6 +194,10 @@ def _subject(
         ignored=ignored_of(asked.request, playbook) if asked.request.context or asked.request.brought else (),
         displaces=displaces,
     )
+
+
+def _surrogates(rows: Sequence[CustomerRow]) -> tuple[str, ...]:
+    return tuple(row.surrogate for row in rows)
 
 
 def _displaced(grounds: Grounds, row: int) -> tuple[str, ...]:
@@ -218,6 +273,8 @@ def _uniform_policy(playbook: Playbook) -> UniformPolicy:
 
 
 def _repeat(session: Session, known: DecisionRow, request: DecisionRequest) -> Result:
+    if known.erased:
+        return Gone(ERASED)
     if not same(known.digest, request):
         told = differing(known.digest, request.digest) if len(known.digest) == len(request.digest) else []
         fields = " and ".join(told) or "body"

@@ -11,7 +11,8 @@
     │   └── NotEnoughData          the data can't carry the answer; the figures say by how much
     ├── Retryable              the caller waits and retries
     │   ├── StoreUnavailable       disk full, read-only, database down
-    │   └── Overloaded             more work queued than can be answered in time
+    │   ├── Overloaded             more work queued than can be answered in time
+    │   └── Busy                   another process is at it; it ends, or its lease does
     └── CallOperator           a person has to look
         ├── CorruptArtefact        bytes that don't match their manifest
         ├── SchemaMismatch         a store written by a newer version, or on another clock
@@ -90,8 +91,13 @@ class NotEnoughData(Correctable):
 
     def __init__(self, detail: str, figures: Mapping[str, float] | None = None) -> None:
         self.figures = dict(figures or {})
-        listed = ", ".join(f"{name} {value:g}" for name, value in self.figures.items())
+        listed = ", ".join(f"{name} {_figure(value)}" for name, value in self.figures.items())
         super().__init__(f"{detail} ({listed})" if listed else detail)
+
+
+def _figure(value: float) -> str:
+    """Whole from 1,000 on, else to four digits; never with an exponent where it has a whole part."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 or float(value).is_integer() else f"{value:.4g}"
 
 
 class Retryable(NbaError):
@@ -104,6 +110,10 @@ class StoreUnavailable(Retryable):
 
 class Overloaded(Retryable):
     """More work is queued than can be answered in time."""
+
+
+class Busy(Retryable):
+    """Another process does this now, and holds the lease: it ends, or its lease does."""
 
 
 class CallOperator(NbaError):

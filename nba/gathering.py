@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nba.chance import Group, uniforms
+from nba.chance import NOWHERE, Assignment, Group, uniforms
 from nba.contact.caps import PURPOSES, Ledger
 from nba.contact.eligibility import Gatekeeper, Situation
 from nba.features.rows import assemble
@@ -28,13 +29,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that is in order: its place in the round, whom it is about, at which moment."""
+    """A request that is in order: its place in the round, whom it is about, at which moment, and where they
+    stand in experiments and ramp.
+
+    Attributes:
+        customer: the whole person.
+        own: the customer id that was asked about; the same row where it is linked to none.
+        kin: surrogates of the person's customers, whose contacts all count.
+    """
 
     place: int
     request: DecisionRequest
     customer: CustomerRow
+    own: CustomerRow
+    kin: tuple[str, ...]
     group: Group
     at: float
+    assignment: Assignment = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +76,10 @@ class Part:
 def gather(
     session: Session, live: Live, gatekeeper: Gatekeeper, asked: Sequence[Asked], secret: bytes
 ) -> Part:
-    """All of it, for requests under one catalogue. The draws are keyed by `secret` and the decision ids."""
+    """All of it, for requests under one assignment and catalogue.
+
+    The draws are keyed by `secret` and the decision ids.
+    """
     contacts = _counting(session, gatekeeper, asked)
     states = session.states([one.customer for one in asked])
     return Part(
@@ -84,15 +98,8 @@ def _situation(
     customers = [one.customer for one in asked]
     now = np.array([one.at for one in asked])
     zones = [zone_name(playbook, customer) for customer in customers]
-    features = assemble(
-        playbook,
-        states=states,
-        now=now,
-        zones=zones,
-        attributes=[{name: value for name, (value, _) in c.attributes.items()} for c in customers],
-        context=[one.request.context for one in asked],
-        scores=live.scores,
-    )
+    features = features_of(live, customers, states, now, zones, [one.request.context for one in asked])
+    segments = _segments(live, features)
     return Situation(
         now=now,
         zones=zones,
@@ -102,7 +109,40 @@ def _situation(
         asked_actions=narrowed([one.request.actions for one in asked], arms.actions),
         asked_channels=narrowed([one.request.channels for one in asked], arms.channels),
         holdout=np.array([one.group == "holdout" for one in asked]),
+        segments=segments,
     )
+
+
+def features_of(
+    live: Live,
+    customers: Sequence[CustomerRow],
+    states: States,
+    now: Floats,
+    zones: Sequence[str],
+    context: Sequence[Mapping[str, object]],
+) -> Floats:
+    """(n, F) what rules and policies see of these customers at these moments."""
+    return assemble(
+        live.playbook,
+        states=states,
+        now=now,
+        zones=zones,
+        attributes=[{name: value for name, (value, _) in c.attributes.items()} for c in customers],
+        context=context,
+        scores=live.scores,
+    )
+
+
+def _segments(live: Live, features: Floats) -> list[Mapping[str, Any]]:
+    """The segment of each customer as the trace tells it, filled into the features where rules ask for it."""
+    model, publication = live.segments, live.segments_publication
+    if model is None or publication is None:
+        return []
+    told: list[dict[str, Any]] = [
+        {"id": s.id, "name": s.name, "model": publication.number} for s in model.segments
+    ]
+    told.append({"id": None, "name": None, "model": publication.number})  # of who was never seen
+    return [told[index] for index in model.mark(features).tolist()]
 
 
 def _counting(session: Session, gatekeeper: Gatekeeper, asked: Sequence[Asked]) -> list[list[ContactRow]]:
@@ -111,7 +151,8 @@ def _counting(session: Session, gatekeeper: Gatekeeper, asked: Sequence[Asked]) 
     if reach == 0.0:
         return [[] for _ in asked]
     since = min(one.at for one in asked) - reach
-    known = session.contacts([one.customer.surrogate for one in asked], since)
+    listed = iter(session.contacts([surrogate for one in asked for surrogate in one.kin], since))
+    known = [[row for _ in one.kin for row in next(listed)] for one in asked]
     return [
         sorted((c for c in rows if _counts(c, one.at, reach)), key=_PLACE) if rows else []
         for rows, one in zip(known, asked, strict=True)

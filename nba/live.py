@@ -8,102 +8,34 @@ A new process that meets bad bytes takes what served before them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from nba.artefacts import Artefacts
 from nba.errors import CallOperator, NbaError, NotFound
-from nba.journey.scores import ScoreModels, unseal_scores
+from nba.journey.scores import unseal_scores
+from nba.journey.segments import SegmentModel, unseal_segments
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import unseal
-from nba.policies.policy import Policy
-from nba.policies.served import IncumbentPolicy, UniformPolicy, fallback
+from nba.serves import Fallback as Fallback
+from nba.serves import Live as Live
+from nba.serves import Published as Published
+from nba.serves import (
+    in_use,
+    named_policies,
+    publication_of,
+    republished,
+    taken_back,
+    trial_kinds,
+    without,
+)
+from nba.serves import untrained as untrained
 from nba.stores.ports import Publication, Store
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _EARLIER = 10  # publications that a new process tries in place of a bad one
-
-
-Fallback = Literal["untrained", "refused"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Live:
-    """One consistent set of what serves.
-
-    Attributes:
-        policy: the champion, or what serves for want of one.
-        policy_name: as decisions name it, `linear@7`; number 0 is the fallback with nothing trained.
-        policy_publication, scores_publication: None where nothing is published.
-        trained_through: latest decision the policy was trained on, epoch seconds.
-        fallback: why something else than the published champion is `policy`: `untrained`, or `refused`
-            where the champion's artefact can't be served; None where it is the champion.
-        challenger: a policy that looks on, with its name and publication.
-    """
-
-    playbook: Playbook
-    policy: Policy
-    policy_name: str
-    policy_publication: Publication | None
-    scores: ScoreModels | None
-    scores_publication: Publication | None
-    trained_through: float | None
-    fallback: Fallback | None = None
-    challenger: Policy | None = None
-    challenger_name: str | None = None
-    challenger_publication: Publication | None = None
-
-    @cached_property
-    def ladder(self) -> tuple[tuple[str, Policy], ...]:
-        """Who decides, and who does where that fails, with their names: champion, incumbent, uniform.
-
-        In `mode: apprentice` the incumbent decides.
-        """
-        own = [(self.policy_name, self.policy)] if self.playbook.spec.mode == "autopilot" else []
-        rules = [("incumbent@0", IncumbentPolicy.of(self.playbook))] if self.playbook.incumbent_rules else []
-        rungs: list[tuple[str, Policy]] = [*own, *rules, ("uniform@0", UniformPolicy.of(self.playbook))]
-        return tuple({name: (name, policy) for name, policy in rungs}.values())
-
-    @cached_property
-    def watching(self) -> tuple[tuple[str, Policy], ...]:
-        """Policies that look on: the challenger, and in `mode: apprentice` what is trained."""
-        own = self.playbook.spec.mode == "apprentice" and self.policy_publication is not None
-        named: list[tuple[str, Policy]] = [(self.policy_name, self.policy)] if own else []
-        if self.challenger is not None and self.challenger_name is not None:
-            named.append((self.challenger_name, self.challenger))
-        return tuple(named)
-
-    @property
-    def decides(self) -> str:
-        """The policy that decides where nothing fails, by name."""
-        return self.ladder[0][0]
-
-    def under(self, playbook: Playbook) -> Live:
-        """The same for a playbook with further arms appended, `nba.playbook.catalogue.bring`."""
-        return replace(
-            self,
-            playbook=playbook,
-            policy=self.policy.under(playbook),
-            challenger=None if self.challenger is None else self.challenger.under(playbook),
-        )
-
-
-def untrained(playbook: Playbook) -> Live:
-    """What serves with nothing trained: the incumbent's rules where there are any, else uniform."""
-    policy = fallback(playbook)
-    return Live(
-        playbook=playbook,
-        policy=policy,
-        policy_name=f"{policy.specification}@0",
-        policy_publication=None,
-        scores=None,
-        scores_publication=None,
-        trained_through=None,
-        fallback="untrained",
-    )
 
 
 class LiveSource:
@@ -125,81 +57,133 @@ class LiveSource:
         self._artefacts = artefacts
         self._alert = alert
         self._lock = threading.Lock()
-        self._bad: dict[str, tuple[float, float]] = {}  # version → (try again at, pause)
+        self._pauses: dict[str, tuple[float, float]] = {}  # version or name → (try again at, pause)
+        self._trials = trial_kinds(playbook)
+        self._names = named_policies(playbook)
         self.failed = 0
         self.current = untrained(playbook)
+
+    @property
+    def artefacts(self) -> Artefacts:
+        """Where what serves is read from."""
+        return self._artefacts
 
     def refresh(self, now: float) -> bool:
         """Bring `current` up to date; True where it changed. Raises StoreUnavailable."""
         with self._lock:
             serving = self._store.serving()
             live = self.current
-            for kind in ("scores", "policy", "challenger"):
+            for kind in ("scores", "segments", "policy", "challenger", "ramp", *self._trials):
                 if kind in serving:
                     live = self._brought(live, serving[kind], now)
-            changed = _in_use(live) != _in_use(self.current)
+            live = self._with_named(live, now)
+            changed = in_use(live) != in_use(self.current)
             self.current = live
             return changed
 
     def _brought(self, live: Live, wanted: Publication, now: float) -> Live:
         """`live` with the publication, or with the last good one where that can't be served."""
-        have = _serving(live, wanted.kind)
-        again, _ = self._bad.get(wanted.version, (now, 0.0))
-        if now < again or (have is not None and have.number == wanted.number):
+        have = publication_of(live, wanted.kind)
+        refused = {kind: why for kind, why in live.refused.items() if kind != wanted.kind}
+        if taken_back(wanted):
+            gone = without(live, wanted)
+            return gone if refused == live.refused else replace(gone, refused=refused)
+        if (have is not None and have.number == wanted.number) or self._waits(wanted.version, now):
             return live
         try:
-            return self._swapped(live, wanted)
+            return replace(self._swapped(live, wanted), refused=refused)
         except (CallOperator, NotFound) as error:
-            self._refused(live, wanted, error, now)
+            fields = {"kind": wanted.kind, "version": wanted.version, "number": wanted.number}
+            self._refused(live, fields, wanted.version, error, now)
+            live = replace(live, refused={**refused, wanted.kind: error.detail})
+        if wanted.kind == "ramp":  # what was ramped before has had its time
+            return without(live, wanted)
         kept = live if have is not None or wanted.kind == "challenger" else self._last_good(live, wanted)
         told = wanted.kind != "policy" or kept.fallback == "refused"
         return kept if told else replace(kept, fallback="refused")
 
     def _last_good(self, live: Live, wanted: Publication) -> Live:
-        """With what served before, latest first: a new process has no last good one in memory."""
-        latest = {p.version: p for p in self._store.audit() if p.kind == wanted.kind}
+        """With what served before, latest first: a new process has no last good one in memory.
+
+        Never with what served before all of it was taken back.
+        """
+        latest: dict[str, Publication] = {}
+        for publication in self._store.audit():
+            if publication.kind == wanted.kind:
+                latest = {} if taken_back(publication) else {**latest, publication.version: publication}
         latest.pop(wanted.version, None)
         for publication in sorted(latest.values(), key=lambda p: -p.number)[:_EARLIER]:
             with suppress(CallOperator, NotFound):  # told when it was wanted
                 return self._swapped(live, publication)
         return live
 
+    def _with_named(self, live: Live, now: float) -> Live:
+        """With the published policies that experiments name, which never change."""
+        missing = [n for n in self._names if n not in live.trials and not self._waits(n, now)]
+        audit = self._store.audit() if missing else []
+        for name in missing:
+            published = next((p for p in audit if p.name == name and p.version), None)
+            try:
+                if published is None:
+                    raise NotFound(f"an experiment names {name}, which was never published here")
+                policy = unseal(self._artefacts.read(published.version), live.playbook)
+                one = Published(policy=policy, publication=published)
+                live = replace(live, trials={**live.trials, name: one})
+            except (CallOperator, NotFound) as error:
+                self._refused(live, {"kind": "experiment", "name": name}, name, error, now)
+        return live
+
     def _swapped(self, live: Live, publication: Publication) -> Live:
+        have = publication_of(live, publication.kind)
+        if have is not None and have.version == publication.version:  # another step, the same bytes
+            return republished(live, publication)
         artefact = self._artefacts.read(publication.version)
         if publication.kind == "scores":
             scores = unseal_scores(artefact, live.playbook.schema)
             return replace(live, scores=scores, scores_publication=publication)
-        policy, name = unseal(artefact, live.playbook), f"{publication.specification}@{publication.number}"
-        if publication.kind == "challenger":
-            return replace(live, challenger=policy, challenger_name=name, challenger_publication=publication)
-        return replace(
-            live,
-            policy=policy,
-            policy_name=name,
-            policy_publication=publication,
-            trained_through=artefact.manifest.data_to,
-            fallback=None,
-        )
+        if publication.kind == "segments":
+            segments = unseal_segments(artefact, live.playbook)
+            self._tell_of_unknown(segments, publication)
+            return replace(live, segments=segments, segments_publication=publication)
+        policy = unseal(artefact, live.playbook)
+        match publication.kind:
+            case "challenger":
+                return replace(
+                    live,
+                    challenger=policy,
+                    challenger_name=publication.name,
+                    challenger_publication=publication,
+                )
+            case "ramp":
+                return replace(live, ramp=Published(policy=policy, publication=publication))
+            case "policy":
+                return replace(
+                    live,
+                    policy=policy,
+                    policy_name=publication.name,
+                    policy_publication=publication,
+                    trained_through=artefact.manifest.data_to,
+                    fallback=None,
+                )
+        one = Published(policy=policy, publication=publication)
+        return replace(live, trials={**live.trials, publication.kind: one})
 
-    def _refused(self, live: Live, publication: Publication, error: NbaError, now: float) -> None:
-        _, pause = self._bad.get(publication.version, (now, _FIRST_PAUSE / 2))
+    def _tell_of_unknown(self, segments: SegmentModel, publication: Publication) -> None:
+        """Rules that ask for a segment which there is not never hold: nobody is in it."""
+        if segments.unknown:
+            known = [segment.name for segment in segments.segments]
+            fields = {"number": publication.number, "asked": list(segments.unknown), "known": known}
+            self._alert("segment_unknown", fields)
+
+    def _waits(self, what: str, now: float) -> bool:
+        """Whether it was bad so lately that it is not tried again yet."""
+        return now < self._pauses.get(what, (now, 0.0))[0]
+
+    def _refused(
+        self, live: Live, fields: Mapping[str, object], what: str, error: NbaError, now: float
+    ) -> None:
+        _, pause = self._pauses.get(what, (now, _FIRST_PAUSE / 2))
         pause = min(2 * pause, _LONGEST_PAUSE)
-        self._bad[publication.version] = (now + pause, pause)
+        self._pauses[what] = (now + pause, pause)
         self.failed += 1
-        fields = {"kind": publication.kind, "version": publication.version, "number": publication.number}
         self._alert("artefact_refused", {**fields, "detail": error.detail, "serving": live.policy_name})
-
-
-def _in_use(live: Live) -> list[Publication | None]:
-    return [_serving(live, kind) for kind in ("policy", "scores", "challenger")]
-
-
-def _serving(live: Live, kind: str) -> Publication | None:
-    """The publication of a kind that is in use."""
-    match kind:
-        case "scores":
-            return live.scores_publication
-        case "challenger":
-            return live.challenger_publication
-        case _:
-            return live.policy_publication

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from nba.errors import InvalidInput, NbaError
 
@@ -126,7 +126,86 @@ class Activation:
     decision_id: str
 
 
-Command = DecisionRequest | Reports | Activation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """Erase the customer, and all who are linked to it. `who` asks for it, for the audit."""
+
+    customer_id: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Undo what links a customer to others: its claims of one `kind` of identity, or all."""
+
+    customer_id: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketOpening:
+    """Open a ticket by hand.
+
+    Attributes:
+        ticket_id: the caller's, or made at the edge; a repeat opens no second one.
+        due_at: epoch seconds; None is a day after it opens.
+        at: when; on the request clock only.
+    """
+
+    ticket_id: str
+    customer_id: str
+    reason: str
+    who: str
+    queue: str | None = None
+    owner: str | None = None
+    due_at: float | None = None
+    note: str | None = None
+    at: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_id("ticket_id", self.ticket_id)
+        _require_id("customer_id", self.customer_id)
+        _require_moment("due_at", self.due_at)
+        _require_moment("at", self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketUpdate:
+    """Change a ticket that is as it was at `version`.
+
+    Attributes:
+        change: what of status, queue, owner and due_at becomes what.
+        at: when; on the request clock only.
+    """
+
+    ticket_id: str
+    version: int
+    change: Mapping[str, Any]
+    who: str
+    note: str | None = None
+    at: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_id("ticket_id", self.ticket_id)
+        _require_moment("at", self.at)
+        _require_moment("due_at", self.change.get("due_at"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Look at a customer: which conditions have become true, what is absent, which score has jumped.
+
+    Attributes:
+        at: epoch seconds; None where the server's clock says it.
+        since: from when on each condition is watched, by its key.
+    """
+
+    customer_id: str
+    at: float | None
+    since: Mapping[str, float]
+
+
+Command = DecisionRequest | Reports | Activation | Erasure | Withdrawal | TicketOpening | TicketUpdate | Look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +244,40 @@ class Activated:
     """The held decision counts as shown now; also when it already did."""
 
 
-Result = Answer | Receipt | Activated | NbaError
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """How many customer ids were erased, how many rows emptied, how many contacts called off."""
+
+    customers: int
+    decisions: int
+    touchpoints: int
+    called_off: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """How many claims were withdrawn, and the persons who are left, as their customer ids."""
+
+    claims: int
+    persons: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketTold:
+    """A ticket with its history, as JSON. `made`: it was opened now."""
+
+    body: bytes
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """How many triggers and tickets came of a look."""
+
+    fired: int
+
+
+Result = Answer | Receipt | Activated | Erased | Withdrawn | TicketTold | Looked | NbaError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +291,8 @@ class ContactRow:
     Attributes:
         send_at: when it is sent, epoch seconds; what lies behind is sent.
         cost: of the contact, in the playbook's currency.
-        day: the day whose limit it uses up, `2026-11-22` in the playbook's time zone; None where the
-            action has no daily limit.
+        day: the day whose limit it uses up, `2026-11-22` in the playbook's time zone, with its pool where
+            it has one, `2026-11-22@bolder.bold`; None where the action has no daily limit.
     """
 
     decision_id: str

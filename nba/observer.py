@@ -34,6 +34,9 @@ class Observer(Protocol):
     def policy_failed(self, name: str, error: Exception) -> None:
         """A policy that should decide or look on raised: the next rung decided, or it was left out."""
 
+    def experiment(self, name: str, variant: str, decisions: int) -> None:
+        """So many decisions were made for customers in a variant of an experiment."""
+
     def fallback(self, reason: str, decisions: int) -> None:
         """So many decisions were made by something else than the champion."""
 
@@ -42,6 +45,15 @@ class Observer(Protocol):
 
     def ignored_features(self, count: int) -> None:
         """A request brought so many features that the learner does not know."""
+
+    def identity(self, outcome: Literal["linked", "refused"]) -> None:
+        """A claimed identity counts, or would have made one person of too many customer ids."""
+
+    def ticket(self, rule: str, event: Literal["opened", "noted", "settled", "reopened"]) -> None:
+        """What became of a ticket of a rule of the playbook; "" for one that was opened by hand."""
+
+    def trigger(self, name: str, result: Literal["pushed", "silent", "failed"]) -> None:
+        """A trigger made a decision: to contact, for silence, or none could be made."""
 
 
 class NullObserver:
@@ -59,8 +71,16 @@ class NullObserver:
 
     def policy_failed(self, name: str, error: Exception) -> None: ...
 
+    def experiment(self, name: str, variant: str, decisions: int) -> None: ...
+
     def fallback(self, reason: str, decisions: int) -> None: ...
 
     def activation(self, action: str, event: Literal["held", "activated"]) -> None: ...
 
     def ignored_features(self, count: int) -> None: ...
+
+    def identity(self, outcome: Literal["linked", "refused"]) -> None: ...
+
+    def ticket(self, rule: str, event: Literal["opened", "noted", "settled", "reopened"]) -> None: ...
+
+    def trigger(self, name: str, result: Literal["pushed", "silent", "failed"]) -> None: ...

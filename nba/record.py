@@ -27,7 +27,7 @@ from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
 from nba.policies.policy import Choice
 from nba.stores.ports import Clock, DecisionRow
-from nba.trace import asked, rules_saw
+from nba.trace import asked, pool_told, rules_saw, score_columns
 
 Floats = NDArray[np.float64]
 _RANDOM = {"random_eligible": "uniform@0", "holdout": "no_contact@0"}
@@ -38,6 +38,7 @@ class Subject:
     """Whom a decision is about: the request, the customer's surrogate and group, the state it saw.
 
     Attributes:
+        person: of a linked customer; None where it is linked to none.
         contacts: those that the rules counted.
         ignored: what the request brought that nothing here knows, as the answer names it.
         displaces: decisions whose contacts give way to this one's.
@@ -51,6 +52,7 @@ class Subject:
     contacts: Sequence[ContactRow]
     ignored: Sequence[str] = ()
     displaces: tuple[str, ...] = ()
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class _Columns:
             uniform=grounds.uniforms.tolist(),
             levels=decided.levels.tolist(),
             stage=features[:, schema.index["stage"]].tolist(),
-            scores=features[:, _score_columns(grounds.live.playbook)[1]].tolist(),
+            scores=features[:, score_columns(grounds.live.playbook)[1]].tolist(),
             features=pack(features),
             odds=pack(decided.choice.odds),
             values=pack(decided.choice.scores),
@@ -145,8 +147,10 @@ def _row(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> Dec
 def _trace(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:
     live, situation = grounds.live, grounds.situation
     trace = {
+        **({"experiments": live.experiments} if live.experiments else {}),  # first: `experiments_of`
         "uniform": columns.uniform[row],
         "state_version": subject.state_version,
+        **({"person": subject.person} if subject.person is not None else {}),
         "policy": live.ladder[grounds.decided.rung][0],
         "scores": live.scores_publication.number if live.scores_publication else None,
         "best": live.playbook.arms.names[columns.best[row]],
@@ -162,6 +166,10 @@ def _trace(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> d
             used=_used(grounds, row),
         ),
     }
+    if situation.segments:
+        trace["segment"] = situation.segments[row]
+    if grounds.gatekeeper.pool is not None:
+        trace["pool"] = pool_told(grounds.gatekeeper.pool)
     if grounds.decided.watched:
         trace["watching"] = _watching(grounds, columns, row)
     return trace
@@ -198,7 +206,7 @@ def _answer(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> 
     live, playbook, request = grounds.live, grounds.live.playbook, subject.request
     arm, stage = columns.arm[row], columns.stage[row]
     name, policy = live.ladder[grounds.decided.rung]
-    names = _score_columns(playbook)[0]
+    names = score_columns(playbook)[0]
     answer: dict[str, Any] = {
         "decision_id": request.decision_id,
         "customer_id": request.customer_id,
@@ -212,8 +220,10 @@ def _answer(subject: Subject, grounds: Grounds, columns: _Columns, row: int) -> 
         "playbook": playbook.version,
         "stage": playbook.spec.stages[int(stage)].name if stage == stage else None,
         "scores": {n: s for n, s in zip(names, columns.scores[row], strict=True) if isfinite(s)},
-        "experiment": None,
+        "experiment": dict(live.experiments) or None,
     }
+    if grounds.situation.segments:
+        answer["segment"] = grounds.situation.segments[row]["name"]
     if not columns.contactable[row]:
         answer |= _nothing_else(grounds, row)
     fallback = _fallback(subject, grounds)
@@ -246,7 +256,8 @@ def _fallback(subject: Subject, grounds: Grounds) -> str | None:
         return None
     if grounds.decided.rung > 0:
         return "failed"
-    return grounds.live.fallback if grounds.live.playbook.spec.mode == "autopilot" else None
+    meant = grounds.live.chosen or grounds.live.playbook.spec.mode == "autopilot"
+    return grounds.live.fallback if meant else None
 
 
 def _contact(playbook: Playbook, arm: int, send_at: float) -> Mapping[str, Any]:
@@ -275,13 +286,6 @@ def _told(playbook: Playbook) -> list[dict[str, Any]]:
             }
         )
     return told
-
-
-@lru_cache(maxsize=16)
-def _score_columns(playbook: Playbook) -> tuple[list[str], list[int]]:
-    """Scores as answers name them, and their columns."""
-    scores = [(f.name, i) for i, f in enumerate(playbook.schema.features) if f.group == "score"]
-    return [name.removeprefix("propensity_") for name, _ in scores], [i for _, i in scores]
 
 
 def _explained(grounds: Grounds, columns: _Columns, row: int) -> dict[str, Any]:

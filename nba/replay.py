@@ -17,7 +17,7 @@ from nba.build import build
 from nba.chance import group_of, uniforms
 from nba.contact.eligibility import Gatekeeper
 from nba.decide import decide
-from nba.errors import NotFound, SchemaMismatch
+from nba.errors import Gone, NotFound, SchemaMismatch
 from nba.live import Live, untrained
 from nba.playbook.catalogue import bring
 from nba.playbook.compile import parse
@@ -25,7 +25,8 @@ from nba.policies.artefact import unseal
 from nba.policies.served import UniformPolicy
 from nba.record import Grounds, Subject, decision_rows
 from nba.stores.ports import DecisionRow, Publication, Store
-from nba.trace import brought_of, contacts_of, request_of, situation_of
+from nba.trace import brought_of, contacts_of, experiments_of, pool_in, request_of, situation_of
+from nba.variants import simple
 
 TOLERANCE = 1e-9
 _EXACT = (
@@ -70,11 +71,14 @@ class Replayed:
 def replay(decision_id: str, store: Store, artefacts: Artefacts) -> Replayed:
     """Raises:
     NotFound: there is no such decision, or what it names is not kept any more.
+    Gone: its customer was erased.
     SchemaMismatch: it was logged by a version that did not log what replay needs.
     """
     row = store.decision(decision_id)
     if row is None:
         raise NotFound(f"there is no decision {decision_id}")
+    if row.erased:
+        raise Gone(f"decision {decision_id} was erased with its customer; nothing is left to make it of")
     trace = orjson.loads(row.trace)
     if "ledger" not in trace:
         raise SchemaMismatch("the decision was logged by a version that kept less; it can't be made again")
@@ -97,11 +101,15 @@ def _again(row: DecisionRow, store: Store, artefacts: Artefacts) -> DecisionRow:
     """The record of the same decision, made now."""
     trace = orjson.loads(row.trace)
     live = _live(row, trace, store, artefacts)
-    gatekeeper = Gatekeeper(live.playbook)
+    gatekeeper = Gatekeeper(live.playbook, pool_in(trace))
     situation = situation_of(row, live.playbook)
-    customer_id = store.names([row.surrogate])[row.surrogate]
+    customer_id = store.names([row.surrogate]).get(row.surrogate)
+    if customer_id is None:
+        raise NotFound("the decision was imported; only the store that made it can make it again")
     draws = uniforms(store.secret, [row.decision_id])
-    group = group_of(store.secret, customer_id, live.playbook.spec.groups)
+    person = trace.get("person")
+    named = customer_id if person is None else store.names([person]).get(person)
+    group = group_of(store.secret, named or customer_id, live.playbook.spec.groups)
     rungs = dict(live.ladder)
     names = list(rungs)
     decided = decide(
@@ -132,6 +140,7 @@ def _again(row: DecisionRow, store: Store, artefacts: Artefacts) -> DecisionRow:
         contacts=contacts_of(row),
         ignored=orjson.loads(row.body).get("ignored", ()),
         displaces=gatekeeper.displaced(situation, 0, arm, decided.verdict) if displacing else (),
+        person=person,
     )
     return decision_rows([subject], grounds)[0]
 
@@ -142,13 +151,20 @@ def _live(row: DecisionRow, trace: dict[str, object], store: Store, artefacts: A
     if text is None:
         raise NotFound(f"the playbook {row.playbook} of this decision is not kept here")
     playbook = parse(text, source=row.playbook, kept=True)
-    live = replace(untrained(playbook), fallback=orjson.loads(row.body).get("fallback"))
-    name = str(trace["policy"])
+    experiments, name = experiments_of(row), str(trace["policy"])
+    live = replace(
+        untrained(playbook),
+        fallback=orjson.loads(row.body).get("fallback"),
+        experiments=experiments,
+        chosen=bool(experiments),
+    )
     number = int(name.rpartition("@")[2])
     published = {p.number: p for p in store.audit()}
     if number:
         policy = unseal(artefacts.read(_version(published, number, name)), playbook)
         live = replace(live, policy=policy, policy_name=name, policy_publication=published[number])
+    elif experiments:
+        live = replace(live, policy=simple(name, playbook), policy_name=name)
     if isinstance(trace["scores"], int):
         live = replace(live, scores_publication=published.get(trace["scores"]))
     brought = brought_of(trace)

@@ -6,23 +6,27 @@ without a meaning of their own never reach the store.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from nba.deciding import HELD_SECONDS, fold_contacts
-from nba.errors import Conflict, InvalidInput, NotFound
+from nba.deciding import ERASED, HELD_SECONDS, fold_contacts
+from nba.errors import Conflict, Gone, InvalidInput, NotFound
 from nba.features.state import Touchpoints
+from nba.looking import call
 from nba.model import Activated, Activation, Receipt, Rejection, Report, Reports, Result, Scalar, timestamp
+from nba.persons import Said, claim, hidden
+from nba.playbook.feedback import TEXTS
 from nba.session import Session
+from nba.staging import look_at_stages
 from nba.stores.ports import CustomerRow, Store, TouchpointRow
-from nba.words import consent, hear, profile
+from nba.ticketing import open_for
+from nba.triggering import set_off
+from nba.words import address_name, answer, consent, hear, profile, text
 
 AHEAD_SECONDS = 300.0
-_WITH_TEXT = ("review", "comment", "complaint")
+LONGEST_KIND = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class _Reader:
         self._playbook = session.live.playbook
         named = [r.decision_id for r in reports if r.decision_id is not None]
         self._owners = session.owners(named) if named else {}
+        self._erased = {d for d, row in session.decisions(named).items() if row.erased} if named else set()
 
     def read(self, body: int, report: Report) -> _Sound:
         """Raises InvalidInput with the field that is wrong."""
@@ -100,10 +105,14 @@ class _Reader:
             return str(report.customer_id)
         owner = self._owners.get(report.decision_id)
         if owner is None:
-            raise InvalidInput.of("decision_id", "there is no such decision")
-        if report.customer_id not in (None, owner):
+            erased = report.decision_id in self._erased
+            raise InvalidInput.of("decision_id", ERASED if erased else "there is no such decision")
+        if report.customer_id not in (None, owner) and not self._one_person(report.customer_id, owner):
             raise InvalidInput.of("customer_id", "the decision was made for another customer")
         return owner
+
+    def _one_person(self, customer_id: str | None, owner: str) -> bool:
+        return any(row.customer_id == customer_id for row in self._store.known(owner))
 
     def _moment(self, report: Report) -> float:
         if self._store.clock == "request":
@@ -127,16 +136,20 @@ class _Reader:
                 return _identity(report.properties, self._store.secret)
             case "not_sent" if report.decision_id is None:
                 raise InvalidInput.of("decision_id", "name the decision of which nothing was sent")
-            case type if type in _WITH_TEXT and isinstance(report.properties.get("text"), str):
-                return {"text": report.properties["text"]}
+            case "nps" | "csat" | "ces":
+                answer(self._playbook, report.type, report.value)
+            case type if type in TEXTS:
+                return text(report.properties)
         return {}
 
 
 def _store(session: Session, sound: Sequence[_Sound]) -> list[tuple[_Taken, bool]]:
     """Store what is new, fold it into its customers, and say what was."""
     customers = session.customers([one.customer_id for one in sound])
+    _check_owners(session, sound, customers)
+    apart = address_name(session.live.playbook)
     taken = [
-        _Taken(one.body, customer, _row(one, customer.surrogate), one.properties)
+        _Taken(one.body, customer, _row(one, customer.surrogate, apart), one.properties)
         for one, customer in zip(sound, customers, strict=True)
     ]
     new = session.transaction.append_touchpoints([t.row for t in taken])
@@ -144,8 +157,19 @@ def _store(session: Session, sound: Sequence[_Sound]) -> list[tuple[_Taken, bool
     return list(zip(taken, new, strict=True))
 
 
-def _row(sound: _Sound, surrogate: str) -> TouchpointRow:
+def _check_owners(session: Session, sound: Sequence[_Sound], customers: Sequence[CustomerRow]) -> None:
+    """See that nobody was erased between the look at their decisions and the lock. Raises Conflict."""
+    for one, customer in zip(sound, customers, strict=True):
+        if one.report.decision_id is not None:
+            row = session.decisions([one.report.decision_id]).get(one.report.decision_id)
+            if row is None or row.surrogate != customer.surrogate:
+                raise Conflict("the customer of a decision has changed meanwhile")
+
+
+def _row(sound: _Sound, surrogate: str, apart: str | None) -> TouchpointRow:
+    """Args: apart: a property that is kept with the customer only."""
     report = sound.report
+    kept = {name: value for name, value in sound.properties.items() if name != apart}
     return TouchpointRow(
         source=report.source,
         id=report.id,
@@ -155,7 +179,7 @@ def _row(sound: _Sound, surrogate: str) -> TouchpointRow:
         occurred_at=sound.at,
         value=report.value,
         decision_id=report.decision_id,
-        properties=json.dumps(sound.properties, sort_keys=True) if sound.properties else None,
+        properties=json.dumps(kept, sort_keys=True) if kept else None,
     )
 
 
@@ -163,8 +187,9 @@ def _identity(properties: Mapping[str, Scalar], secret: bytes) -> dict[str, Scal
     kind, value = properties.get("kind"), properties.get("value")
     if not isinstance(kind, str) or not isinstance(value, str) or not kind or not value:
         raise InvalidInput.of("properties", "an identity has a kind and a value, both text")
-    hidden = hmac.digest(secret, f"identity:{kind}:{value}".encode(), hashlib.sha256).hex()
-    return {"kind": kind[:64], "value": hidden}
+    if len(kind) > LONGEST_KIND:
+        raise InvalidInput.of("properties.kind", f"must have at most {LONGEST_KIND} letters")
+    return {"kind": kind, "value": hidden(secret, kind, value)}
 
 
 def _apply(session: Session, taken: Sequence[_Taken]) -> None:
@@ -189,25 +214,44 @@ def _apply(session: Session, taken: Sequence[_Taken]) -> None:
         value=[t.row.value for t in taken],
     )
     session.fold(customers, touchpoints)
+    said = [_said(t) for t in taken if t.row.type == "identify"]
+    if said:
+        claim(session, said)
+    happened = [(t.customer, t.row) for t in taken]
+    open_for(session, happened)
+    set_off(session, happened)
+    call(session, customers)
+    look_at_stages(session, customers)
+
+
+def _said(taken: _Taken) -> Said:
+    kind, value = taken.properties["kind"], taken.properties["value"]
+    return Said(customer=taken.customer, kind=str(kind), value=str(value), at=taken.row.occurred_at)
 
 
 def activate(session: Session, command: Activation) -> Result:
     """A held decision was shown: it counts as a contact from now on, and may train."""
     owner = session.owners([command.decision_id]).get(command.decision_id)
     if owner is None:
-        return NotFound("there is no such decision")
+        known = session.decisions([command.decision_id]).get(command.decision_id)
+        return Gone(ERASED) if known is not None and known.erased else NotFound("there is no such decision")
     (customer,) = session.customers([owner])
     row = session.again(command.decision_id)  # as it is now that its customer is locked
+    if row.erased:
+        return Gone(ERASED)
     if session.gone(row):
         return Conflict(
             "its contact gave way to another, lapsed or was reported as not sent; ask for a new one"
         )
     if row.status == "active":
         return Activated()
-    now = customer.last_at if session.clock == "request" else session.now
+    latest = max(one.last_at for one in session.kin(customer))
+    now = latest if session.clock == "request" else session.now
     if now >= row.decided_at + HELD_SECONDS:  # from then on its reservation holds nothing free
         return Conflict("the decision was held for 30 minutes and has lapsed; ask for a new one")
     session.transaction.activate(row.decision_id, now)
     session.observer.activation(row.action, "activated")
-    fold_contacts(session, [session.again(row.decision_id)], [customer], session.states([customer]))
+    shown = session.again(row.decision_id)
+    session.shown(shown)
+    fold_contacts(session, [shown], [customer], session.states([customer]))
     return Activated()

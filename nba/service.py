@@ -6,29 +6,49 @@ or decision go into successive rounds, so that each sees what the one before it 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from time import perf_counter
-from typing import cast
 
 import orjson
 
-from nba.deciding import Deciding
-from nba.errors import Conflict, NotFound, StoreUnavailable
+from nba.chance import Assignment
+from nba.companions import Companions
+from nba.deciding import ERASED, Deciding
+from nba.erasing import GONE as CUSTOMER_GONE
+from nba.erasing import UNKNOWN, digest_of, erase, withdrawn
+from nba.errors import Conflict, Gone, NotFound, StoreUnavailable
 from nba.explain import full_trace
 from nba.live import Live, LiveSource
-from nba.model import Activation, Command, DecisionRequest, Report, Reports, Result, timestamp
+from nba.looking import after_all, look, watched, watched_since
+from nba.model import (
+    Activation,
+    Command,
+    DecisionRequest,
+    Erasure,
+    Look,
+    Reports,
+    Result,
+    TicketOpening,
+    TicketUpdate,
+    Withdrawal,
+    timestamp,
+)
 from nba.observer import NullObserver, Observer
 from nba.playbook.catalogue import bring
 from nba.playbook.compile import Playbook, parse
+from nba.policies.policy import Policy
 from nba.reporting import activate, customers_of, take_reports
 from nba.requests import wrong_fields
+from nba.rounds import decisions_named, rounds, runs, segments, ticket_key
 from nba.session import PackedStates, Session
-from nba.stores.ports import Store
-from nba.trace import brought_of
-from nba.variants import Variants
+from nba.stores.ports import DecisionRow, Store
+from nba.ticketing import change, open_by_hand
+from nba.trace import brought_of, experiments_of
+from nba.triggering import one_each, push, request_of
+from nba.variants import Variants, branch
+from nba.view import view
 
 _ATTEMPTS = 5
 
@@ -42,7 +62,8 @@ class Service:
         self._observer = observer or NullObserver()
         self._kept: set[str] = set()
         self._packed = PackedStates(store)
-        self._variants = Variants()
+        self._companions = Companions()
+        self._variants = Variants(self._observer.policy_failed)
         self._deciding = Deciding(store.secret, store.clock, self._variants)
 
     def handle(self, commands: Sequence[Command], now: float) -> list[Result]:
@@ -52,20 +73,29 @@ class Service:
             now: the server's clock, epoch seconds.
 
         Raises:
-            StoreUnavailable: nothing of the batch was stored; send it again.
+            StoreUnavailable: the batch was not stored, or not all of it; send it again.
         """
         live = self._live.current
-        self._keep(live.playbook)
+        self._keep(live.playbook, now)
         bringing = [c for c in commands if isinstance(c, DecisionRequest) and c.brought]
         for request in bringing:  # a catalogue takes its time, so not inside the transaction
             if not wrong_fields(request, live.playbook, self._store.clock):
                 self._variants.of(live, request.brought)
+        results: dict[int, Result] = {}
+        for positions in segments(commands):
+            answers = self._attempt([commands[i] for i in positions], live, now)
+            results.update(zip(positions, answers, strict=True))
+        return [results[i] for i in range(len(commands))]
+
+    def _attempt(self, commands: Sequence[Command], live: Live, now: float) -> list[Result]:
+        """Handle them in one transaction; again where it turns out that it had to see or lock more."""
+        extra: set[str] = set()
         for _ in range(_ATTEMPTS):
             with suppress(Conflict):  # another process has written one of these ids meanwhile: now it is seen
-                return self._handle(commands, live, now)
+                return self._handle(commands, live, now, extra)
         raise StoreUnavailable("other processes keep writing what this batch needs")
 
-    def _handle(self, commands: Sequence[Command], live: Live, now: float) -> list[Result]:
+    def _handle(self, commands: Sequence[Command], live: Live, now: float, extra: set[str]) -> list[Result]:
         results: dict[int, Result] = {}
         with self._store.transaction() as transaction:
             session = Session(
@@ -75,26 +105,30 @@ class Service:
                 clock=self._store.clock,
                 packed=self._packed,
                 observer=self._observer,
+                secret=self._store.secret,
+                companions=self._companions,
+                extra=extra,
             )
             owners = _owners(session, commands)
-            rounds = (_runs if limited(live.playbook) else _rounds)(commands, owners)
-            if len(rounds) > 1 or len(set(map(type, commands))) > 1:
+            parts = (runs if limited(live.playbook) else rounds)(commands, owners, self._companions)
+            if len(parts) > 1 or len(set(map(type, commands))) > 1:
                 self._lock(session, commands, owners)
             moment = now if self._store.clock == "live" else _earliest(commands)
             if moment is not None and limited(live.playbook):
                 session.lapse(moment)
-            for positions in rounds:
+            for positions in parts:
                 self._round(session, commands, positions, results)
             session.save()
             written = perf_counter()
         self._observer.stage("commit", perf_counter() - written)
-        self._observer.rounds(len(rounds))
+        self._observer.rounds(len(parts))
         return [results[i] for i in range(len(commands))]
 
     def _lock(self, session: Session, commands: Sequence[Command], owners: Mapping[str, str]) -> None:
         """Lock all customers of a batch at once, in one order: two batches that each lock some and then wait
         for the other's would never end."""
         bodies = [c for c in commands if isinstance(c, Reports)]
+        session.extra.update(c.customer_id for c in commands if isinstance(c, Look))
         asked = _customers(session, commands, owners) | customers_of(session, bodies, self._store)
         session.customers(sorted(asked))
 
@@ -107,32 +141,80 @@ class Service:
             results.update(zip((i for i, _ in reports), taken, strict=True))
         for i in positions:
             command = commands[i]
-            if isinstance(command, Activation):
-                results[i] = activate(session, command)
+            match command:
+                case Activation():
+                    results[i] = activate(session, command)
+                case Erasure():
+                    results[i] = erase(session, command, self._store)
+                case Withdrawal():
+                    results[i] = withdrawn(session, command)
+                case TicketOpening():
+                    results[i] = open_by_hand(session, command)
+                case TicketUpdate():
+                    results[i] = change(session, command)
+        looks = [(i, c) for i in positions if isinstance(c := commands[i], Look)]
+        if looks:
+            results.update(zip((i for i, _ in looks), look(session, [c for _, c in looks]), strict=True))
+        self._fire(session)
         requests = [(i, c) for i in positions if isinstance(c := commands[i], DecisionRequest)]
         if requests:
             answers = self._deciding.answer(session, [c for _, c in requests])
             results.update(zip((i for i, _ in requests), answers, strict=True))
+
+    def _fire(self, session: Session) -> None:
+        """The decisions of triggers that went off in this round."""
+        while session.fired:
+            fired, session.fired = session.fired, []
+            for some in one_each(fired):
+                asked = [request_of(session, one) for one in some]
+                answers = self._deciding.answer(session, asked)
+                for one, what, result in zip(some, asked, answers, strict=True):
+                    push(session, one, what, result)
 
     def decision(self, decision_id: str) -> bytes:
         """A decision's answer plus `trace`, as JSON.
 
         Raises:
             NotFound: no such decision.
+            Gone: its customer was erased.
         """
         row = self._store.decision(decision_id)
         if row is None:
             raise NotFound("there is no such decision")
+        if row.erased:
+            raise Gone(ERASED)
         logged = orjson.loads(row.trace)
         playbook = self._playbook_of(row.playbook)
-        live = self._live.current
         brought = brought_of(logged)
         if brought:
             playbook = bring(playbook, brought)
-        named = dict(live.ladder) if row.playbook == live.playbook.version and not brought else {}
-        policy = named.get(logged.get("policy", ""))
+        policy = None if brought else self._policy_of(row, logged.get("policy", ""))
         contact = self._store.contact(decision_id)
         return orjson.dumps(full_trace(row, playbook, policy=policy, contact=contact))
+
+    def _policy_of(self, row: DecisionRow, name: str) -> Policy | None:
+        """The policy that decided, where it still serves."""
+        live = self._live.current
+        ramp, variants = live.ramp, tuple(experiments_of(row).items())
+        ramps = ramp is not None and ramp.publication.name == name and not variants
+        try:
+            ours = branch(live, Assignment(variants=variants, ramp=ramps), self._observer.policy_failed)
+        except KeyError:  # a variant that the playbook no longer has
+            return None
+        return dict(ours.ladder).get(name) if ours.playbook.version == row.playbook else None
+
+    def customer(self, customer_id: str, now: float) -> bytes:
+        """All that is known of a customer and of who is linked to it, as JSON.
+
+        Raises:
+            NotFound: there is no such customer.
+            Gone: it was erased.
+        """
+        told = view(self._store, self._live.current, PackedStates(self._store), customer_id, now)
+        if told is None:
+            erased = self._store.erasure(digest_of(self._store.secret, customer_id))
+            raise NotFound(UNKNOWN) if erased is None else Gone(CUSTOMER_GONE)
+        return orjson.dumps(told)
 
     def outbox(self, after: int, limit: int) -> bytes:
         """`{"messages", "next"}` as JSON: what the orchestrator must be told after message number `after`."""
@@ -145,7 +227,7 @@ class Service:
                 "type": row.type,
                 "at": timestamp(row.at),
                 "customer_id": customers.get(row.surrogate),
-                "decision_id": row.decision_id,
+                "decision_id": row.decision_id or None,
                 "data": orjson.loads(row.body),
             }
             for row in rows
@@ -154,16 +236,23 @@ class Service:
 
     def _playbook_of(self, version: str) -> Playbook:
         current = self._live.current.playbook
-        if version == current.version:
-            return current
+        for one in (current, *current.variations.values()):
+            if version == one.version:
+                return one
         text = self._store.playbook(version)
         if text is None:
             raise NotFound(f"the playbook {version} of this decision is not kept here")
         return _parsed(text, version)
 
-    def _keep(self, playbook: Playbook) -> None:
+    def _keep(self, playbook: Playbook, now: float) -> None:
+        """The playbook and what its experiments' variants make of it, since decisions name them; and that its
+        conditions are watched from now on."""
         if playbook.version not in self._kept:
-            self._store.keep_playbook(playbook.version, playbook.text)
+            if watched(playbook).conditions:
+                live = self._store.clock == "live"
+                watched_since(self._store, playbook, lambda: now if live else after_all(self._store))
+            for one in (playbook, *playbook.variations.values()):
+                self._store.keep_playbook(one.version, one.text)
             self._kept.add(playbook.version)
 
 
@@ -179,7 +268,8 @@ def _customers(session: Session, commands: Sequence[Command], owners: Mapping[st
         for c in commands
         if isinstance(c, DecisionRequest) and not wrong_fields(c, session.live.playbook, session.clock)
     }
-    return asked | set(owners.values())
+    named = {c.customer_id for c in commands if isinstance(c, TicketOpening)}
+    return asked | named | set(owners.values())
 
 
 def _earliest(commands: Sequence[Command]) -> float | None:
@@ -189,85 +279,30 @@ def _earliest(commands: Sequence[Command]) -> float | None:
 
 @lru_cache(maxsize=16)
 def limited(playbook: Playbook) -> bool:
-    """Whether any action has a daily limit."""
-    return any(action.daily is not None for action in playbook.spec.actions.values())
+    """Whether any action has a daily limit, under whatever variant."""
+    every = (playbook, *playbook.variations.values())
+    return any(action.daily is not None for one in every for action in one.spec.actions.values())
 
 
 def _owners(session: Session, commands: Sequence[Command]) -> Mapping[str, str]:
-    """Decision id → customer id for the decisions named by reports and activations."""
-    named = [d for command in commands for d in _decisions_named(command)]
+    """Decision id → customer id for the decisions named by reports and activations; ticket id → likewise
+    for the tickets that are changed."""
+    named = [d for command in commands for d in decisions_named(command)]
+    tickets = [c.ticket_id for c in commands if isinstance(c, TicketUpdate)]
+    held = _holders(session, tickets) if tickets else {}
     if not named:
-        return {}
+        return held
     requests = [command for command in commands if isinstance(command, DecisionRequest)]
     made_here = {request.decision_id: request.customer_id for request in reversed(requests)}
-    return {**made_here, **session.owners(named)}
+    return {**held, **made_here, **session.owners(named)}
 
 
-def _decisions_named(command: Command) -> list[str]:
-    match command:
-        case Activation():
-            return [command.decision_id]
-        case Reports():
-            reports = (item for item in command.items if isinstance(item, Report))
-            return [report.decision_id for report in reports if report.decision_id is not None]
-        case _:
-            return []
-
-
-def _rounds(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list[int]]:
-    """Positions of the commands in rounds: within one no two commands share a customer or a decision."""
-    if _apart(commands):
-        return [list(range(len(commands)))]
-    last: dict[tuple[str, str], int] = defaultdict(int)
-    rounds: list[list[int]] = []
-    for position, command in enumerate(commands):
-        keys = _keys(command, owners)
-        turn = max((last[key] for key in keys), default=0)
-        for key in keys:
-            last[key] = turn + 1
-        if turn == len(rounds):
-            rounds.append([])
-        rounds[turn].append(position)
-    return rounds
-
-
-def _apart(commands: Sequence[Command]) -> bool:
-    """Whether these are decisions for customers of whom none stands twice, as they mostly are."""
-    if not all(isinstance(command, DecisionRequest) for command in commands):
-        return False
-    requests = cast(Sequence[DecisionRequest], commands)
-    customers, decisions = ({getattr(r, name) for r in requests} for name in ("customer_id", "decision_id"))
-    return len(customers) == len(decisions) == len(commands)
-
-
-def _runs(commands: Sequence[Command], owners: Mapping[str, str]) -> list[list[int]]:
-    """Rounds that keep the order of the commands, for what customers share: a limit over all of them.
-
-    Consecutive commands of one kind, under one catalogue, of which no two share a customer or a decision.
-    """
-    runs: list[list[int]] = []
-    last: tuple[object, ...] | None = None
-    taken: set[tuple[str, str]] = set()
-    for position, command in enumerate(commands):
-        keys = _keys(command, owners)
-        kind = (type(command), command.brought if isinstance(command, DecisionRequest) else ())
-        if kind != last or not taken.isdisjoint(keys):
-            runs.append([])
-            taken = set()
-        last = kind
-        taken |= keys
-        runs[-1].append(position)
-    return runs
-
-
-def _keys(command: Command, owners: Mapping[str, str]) -> set[tuple[str, str]]:
-    """Whom and what a command concerns; who names a decision concerns its customer too."""
-    named = _decisions_named(command)
-    keys = {("decision", d) for d in named} | {("customer", owners[d]) for d in named if d in owners}
-    match command:
-        case DecisionRequest():
-            keys |= {("customer", command.customer_id), ("decision", command.decision_id)}
-        case Reports():
-            reports = (item for item in command.items if isinstance(item, Report))
-            keys |= {("customer", r.customer_id) for r in reports if r.customer_id is not None}
-    return keys
+def _holders(session: Session, ticket_ids: Sequence[str]) -> Mapping[str, str]:
+    """Ticket, under a name that no decision has → customer id."""
+    rows = session.transaction.tickets(ticket_ids)
+    customers = session.customers_of([row.surrogate for row in rows.values()])
+    return {
+        ticket_key(name): customers[row.surrogate].customer_id
+        for name, row in rows.items()
+        if row.surrogate in customers
+    }

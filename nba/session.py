@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import Literal
 
 import orjson
 
+from nba.companions import Companions
+from nba.contact.pools import counted
+from nba.customers import Customers
 from nba.errors import SchemaMismatch
 from nba.features.layout import Layout
 from nba.features.state import States, Touchpoints
@@ -16,7 +22,15 @@ from nba.live import Live
 from nba.model import ContactRow, Used
 from nba.observer import Observer
 from nba.playbook.compile import Playbook, parse
-from nba.stores.ports import Clock, CustomerRow, DecisionRow, OutboxRow, Store, Transaction
+from nba.stores.ports import (
+    Clock,
+    CustomerRow,
+    DecisionRow,
+    OutboxRow,
+    Store,
+    Transaction,
+    WatchRow,
+)
 
 
 class PackedStates:
@@ -53,7 +67,22 @@ def layout_of(playbook: Playbook) -> Layout:
     return Layout.of(playbook.schema)
 
 
-class Session:
+@lru_cache(maxsize=16)
+def _mailed(playbook: Playbook) -> frozenset[str]:
+    """The channels whose contacts `nba deliver` sends itself."""
+    return frozenset(name for name, channel in playbook.spec.channels.items() if channel.deliver)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A trigger that has gone off: for whom, and on which occasion, of which each has one decision."""
+
+    trigger: str
+    customer: CustomerRow
+    occasion: str
+
+
+class Session(Customers):
     """What the commands of a batch share.
 
     Attributes:
@@ -61,6 +90,7 @@ class Session:
         now: the server's clock.
         clock: whether time is the server's or comes with the requests.
         observer: whoever measures.
+        fired: triggers whose decisions are still to be made.
     """
 
     def __init__(
@@ -72,18 +102,18 @@ class Session:
         clock: Clock,
         packed: PackedStates,
         observer: Observer,
+        secret: bytes,
+        companions: Companions | None = None,
+        extra: set[str] | None = None,
     ) -> None:
-        self.transaction = transaction
+        super().__init__(transaction, companions, extra)
+        self._secret = secret
         self.live = live
         self.now = now
         self.clock = clock
         self.observer = observer
         self._layout = layout_of(live.playbook)
         self._packed = packed
-        self._rows: dict[str, CustomerRow] = {}
-        self._locked: set[str] = set()
-        self._by_surrogate: dict[str, CustomerRow] = {}
-        self._changed: set[str] = set()
         self._decisions: dict[str, DecisionRow] = {}
         self._new_decisions: list[DecisionRow] = []
         self._new_contacts: list[ContactRow] = []
@@ -91,34 +121,19 @@ class Session:
         self._ledger: dict[str, tuple[float, list[ContactRow]]] = {}  # read from a moment on
         self._used: dict[tuple[str, str], Used] = {}
         self._using: dict[tuple[str, str], Used] = {}
+        self.fired: list[Fired] = []
+        self._watches: dict[str, WatchRow | None] = {}
+        self._watched: set[str] = set()
 
-    def customers(self, customer_ids: Sequence[str]) -> list[CustomerRow]:
-        """Their rows, made where they are missing and locked; only these may be changed."""
-        missing = [c for c in dict.fromkeys(customer_ids) if c not in self._locked]
-        if missing:
-            self._locked.update(missing)
-            for row in self.transaction.customers(missing).values():
-                self._rows[row.customer_id] = self._by_surrogate[row.surrogate] = row
-        return [self._rows[c] for c in customer_ids]
-
-    def customers_of(self, surrogates: Sequence[str]) -> dict[str, CustomerRow]:
-        """By surrogate, to be read and not changed; an unknown one is left out."""
-        missing = [s for s in dict.fromkeys(surrogates) if s not in self._by_surrogate]
-        if missing:
-            self._by_surrogate.update(self.transaction.customers_of(missing))
-        return {s: self._by_surrogate[s] for s in surrogates if s in self._by_surrogate}
+    def secretly(self, text: str) -> str:
+        """An id that only this store can make, the same each time: nobody else's can be it by chance."""
+        return hmac.digest(self._secret, text.encode(), hashlib.sha256).hex()[:32]
 
     def owners(self, decision_ids: Sequence[str]) -> dict[str, str]:
         """Decision id → customer id, of the logged ones among them."""
         rows = self.decisions(decision_ids)
         customers = self.customers_of([row.surrogate for row in rows.values()])
         return {d: customers[r.surrogate].customer_id for d, r in rows.items() if r.surrogate in customers}
-
-    def changed(self, row: CustomerRow, at: float) -> None:
-        """The row has been changed by something that happened at `at`."""
-        row.version += 1
-        row.last_at = max(row.last_at, at)
-        self._changed.add(row.customer_id)
 
     def decisions(self, decision_ids: Sequence[str]) -> dict[str, DecisionRow]:
         """The logged ones among them, those of this batch included."""
@@ -132,12 +147,40 @@ class Session:
         for row in rows:
             self._decisions[row.decision_id] = row
             self._new_decisions.append(row)
+            self._mail(row)
         for contact in contacts:
             self._new_contacts.append(contact)
             if contact.surrogate in self._ledger:
                 self._ledger[contact.surrogate][1].append(contact)
             if contact.day is not None:
                 self._use(contact.action, contact.day, Used(contacts=1, spend=contact.cost))
+
+    def _mail(self, row: DecisionRow) -> None:
+        """Ask for a decided contact to be sent, where that is done here."""
+        if row.status == "active" and row.channel in _mailed(self.live.playbook):
+            self.tell([_contact_decided(row)])
+
+    def shown(self, row: DecisionRow) -> None:
+        """A decision that was held is active now."""
+        self._mail(row)
+
+    def tell(self, messages: Iterable[OutboxRow]) -> None:
+        """Tell the orchestrator, once this is committed."""
+        self._new_messages += messages
+
+    def watches(self, surrogates: Sequence[str]) -> dict[str, WatchRow]:
+        """What is remembered of looks at these customers, who are locked; an unknown one is left out."""
+        missing = [s for s in dict.fromkeys(surrogates) if s not in self._watches]
+        if missing:
+            self._watches.update(dict.fromkeys(missing))
+            self._watches.update(self.transaction.watches(missing))
+        known = {s: self._watches[s] for s in surrogates}
+        return {s: row for s, row in known.items() if row is not None}
+
+    def watch(self, row: WatchRow) -> None:
+        """Remember this of a customer from now on."""
+        self._watches[row.surrogate] = row
+        self._watched.add(row.surrogate)
 
     def flush(self) -> None:
         """Write the decisions so far, for what has to find them in the store."""
@@ -154,12 +197,13 @@ class Session:
         return {key: self._used[key] for key in keys}
 
     def _use(self, action: str, day: str, amount: Used) -> None:
-        """Use up a part of a day's limit, or give it back."""
-        key = (action, day)
-        self.used([key])
+        """Use up a part of a day's limit, and of its pool's, or give it back."""
+        keys = counted(action, day)
+        self.used(keys)
         for kept in (self._used, self._using):
-            before = kept.get(key, Used())
-            kept[key] = Used(contacts=before.contacts + amount.contacts, spend=before.spend + amount.spend)
+            for key in keys:
+                old = kept.get(key, Used())
+                kept[key] = Used(contacts=old.contacts + amount.contacts, spend=old.spend + amount.spend)
 
     def release(
         self, decision_ids: Sequence[str], status: Literal["released", "displaced"]
@@ -217,7 +261,7 @@ class Session:
         self.flush()
         contact = self._contact(row)
         if contact is not None and contact.status == "held" and contact.day is not None:
-            self.used([(contact.action, contact.day)])
+            self.used(counted(contact.action, contact.day))
             contact = self._contact(row)
         return contact is None
 
@@ -246,9 +290,11 @@ class Session:
         self.flush()
         if self._using:
             self.transaction.use(self._using)
+        if self._watched:
+            self.transaction.save_watches(list(self.watches(sorted(self._watched)).values()))
         if self._new_messages:
             self.transaction.append_outbox(self._new_messages)
-        self.transaction.save_customers([self._rows[c] for c in sorted(self._changed)])
+        self.transaction.save_customers(self.unsaved())
 
 
 def _displaced(row: DecisionRow, decision_id: str) -> OutboxRow:
@@ -260,4 +306,16 @@ def _displaced(row: DecisionRow, decision_id: str) -> OutboxRow:
         decision_id=decision_id,
         at=row.decided_at,
         body=orjson.dumps({"displaced_by": row.decision_id, "displaced_by_action": row.action}),
+    )
+
+
+def _contact_decided(row: DecisionRow) -> OutboxRow:
+    """The message that a contact is to be sent, at its time, by the company's own server."""
+    return OutboxRow(
+        id=f"contact.{row.decision_id}",
+        type="contact.decided",
+        surrogate=row.surrogate,
+        decision_id=row.decision_id,
+        at=row.decided_at if row.activated_at is None else row.activated_at,
+        body=orjson.dumps({"action": row.action, "channel": row.channel, "send_at": row.send_at}),
     )

@@ -37,6 +37,8 @@ def tell(
     for row in rows:
         if row.status == "held":
             observer.activation(row.action, "held")
+    for name, variant in grounds.live.experiments.items():
+        observer.experiment(name, variant, len(rows))
     _of_policies(observer, grounds, rows)
     unknown = [len(unknown_features(grounds.live.playbook, a.brought)) for a in asked if a.brought]
     if unknown:
@@ -47,7 +49,8 @@ def _of_policies(observer: Observer, grounds: Grounds, rows: Sequence[DecisionRo
     """Who decided in place of the champion, and whether those that look on agree."""
     decided, live = grounds.decided, grounds.live
     reason = "failed" if decided.rung else live.fallback
-    if reason is not None and (decided.rung or live.playbook.spec.mode == "autopilot"):
+    meant = live.chosen or live.playbook.spec.mode == "autopilot"
+    if reason is not None and (decided.rung or meant):
         treated = sum(row.group == "treatment" for row in rows)
         if treated:
             observer.fallback(reason, treated)

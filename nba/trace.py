@@ -9,6 +9,7 @@ the versions. Nothing here names a customer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,15 @@ from numpy.typing import NDArray
 from nba.blobs import unpack
 from nba.contact.caps import PURPOSES, Ledger
 from nba.contact.eligibility import Situation
+from nba.contact.pools import Pool
 from nba.model import BroughtAction, ContactRow, DecisionRequest, Used
 from nba.playbook.compile import Playbook
+from nba.playbook.schema import Daily
 from nba.stores.ports import DecisionRow
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+_EXPERIMENTS = b'{"experiments":'
 _LEDGER = ("decision_id", "action", "channel", "purpose", "category", "send_at", "status", "expires_at")
 
 
@@ -37,6 +41,43 @@ def rules_saw(
         "ledger": [[getattr(contact, name) for name in _LEDGER] for contact in contacts],
         "used": [[*key, amount.contacts, amount.spend] for key, amount in used.items()],
     }
+
+
+def experiments_of(row: DecisionRow) -> Mapping[str, str]:
+    """Experiment → variant of a decision, empty for most.
+
+    Quick, since whoever reads a log asks every row: they stand first in the trace, and no name in them has
+    a brace.
+    """
+    if not row.trace.startswith(_EXPERIMENTS):
+        return {}
+    told: Mapping[str, str] = orjson.loads(row.trace[len(_EXPERIMENTS) : row.trace.index(b"}") + 1])
+    return told
+
+
+def left_of(trace: bytes) -> bytes:
+    """What stays of a trace when its customer is erased: which experiments the decision was part of."""
+    if not trace.startswith(_EXPERIMENTS):
+        return b"{}"
+    return trace[: trace.index(b"}") + 1] + b"}"
+
+
+def pool_told(pool: Pool) -> dict[str, Any]:
+    """The part of the daily limits that the rules looked at, for the trace."""
+    parts = {"own": pool.own, "whole": pool.whole}
+    told = {part: {name: daily.model_dump() for name, daily in of.items()} for part, of in parts.items()}
+    return {"name": pool.name, **told}
+
+
+def pool_in(trace: Mapping[str, Any]) -> Pool | None:
+    """The same, read back."""
+    told = trace.get("pool")
+    if told is None:
+        return None
+    own, whole = (
+        {name: Daily.model_validate(daily) for name, daily in told[part].items()} for part in ("own", "whole")
+    )
+    return Pool(name=told["name"], own=own, whole=whole)
 
 
 def asked(request: DecisionRequest) -> dict[str, Any]:
@@ -87,6 +128,7 @@ def situation_of(row: DecisionRow, playbook: Playbook) -> Situation:
         asked_channels=narrowed([_names(trace["channels"])], arms.channels),
         holdout=np.array([row.group == "holdout"]),
         used={(action, day): Used(contacts=n, spend=spend) for action, day, n, spend in trace["used"]},
+        segments=[trace["segment"]] if "segment" in trace else (),
     )
 
 
@@ -116,3 +158,12 @@ def narrowed(asked: Sequence[tuple[str, ...] | None], names: tuple[str, ...]) ->
 
 def _names(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
+
+
+@lru_cache(maxsize=16)
+def score_columns(playbook: Playbook) -> tuple[list[str], list[int]]:
+    """Scores as answers name them, and their columns."""
+    told = {"score", "stage"}
+    scores = [(f.name, i) for i, f in enumerate(playbook.schema.features) if f.group in told]
+    scores = [(name, i) for name, i in scores if name != "stage"]
+    return [name.removeprefix("propensity_") for name, _ in scores], [i for _, i in scores]

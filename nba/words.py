@@ -5,6 +5,7 @@ Words carry their own time, so that the order in which they arrive does not matt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,10 @@ from nba.features.rows import code
 from nba.model import Scalar
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import Feature
+from nba.playbook.feedback import LONGEST_TEXT, Survey
 from nba.stores.ports import CustomerRow
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
 def hear(
@@ -27,9 +31,9 @@ def hear(
     """Note a checked `profile` or `consent` in the customer's row; other types say nothing here."""
     if type == "profile":
         for name, value in properties.items():
-            _latest(customer.attributes, name, value, at)
+            latest(customer.attributes, name, value, at)
     elif type == "consent":
-        _latest(customer.consents, f"{properties['purpose']}|{channel or '*'}", properties["granted"], at)
+        latest(customer.consents, f"{properties['purpose']}|{channel or '*'}", properties["granted"], at)
 
 
 def consent(playbook: Playbook, channel: str | None, properties: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -53,6 +57,11 @@ def profile(playbook: Playbook, properties: Mapping[str, Scalar]) -> dict[str, S
         if name == "timezone":
             if value is not None and not is_zone(str(value)):
                 raise InvalidInput.of("properties.timezone", "there is no such time zone")
+        elif name == address_name(playbook):
+            if value is not None and not _is_address(value):
+                raise InvalidInput.of(
+                    f"properties.{name}", "must be an e-mail address, such as ada@example.org"
+                )
         elif name not in declared:
             continue
         elif value is not None and np.isnan(code(declared[name], value)):
@@ -63,13 +72,50 @@ def profile(playbook: Playbook, properties: Mapping[str, Scalar]) -> dict[str, S
     return kept
 
 
+def address_name(playbook: Playbook) -> str | None:
+    """The attribute in which a customer's e-mail address is kept; None where no e-mail is sent from here.
+
+    It is kept with the customer only: no feature, no touchpoint and no log has it.
+    """
+    smtp = playbook.spec.deliver.smtp
+    return None if smtp is None else smtp.address
+
+
+def _is_address(value: Scalar) -> bool:
+    """Whether a server may be asked about it; only sending shows whether there is such a mailbox."""
+    return isinstance(value, str) and len(value) <= 254 and _ADDRESS.fullmatch(value) is not None
+
+
+def answer(playbook: Playbook, survey: Survey, value: float) -> None:
+    """Check an answer to a survey. Raises InvalidInput where nobody can have given it."""
+    scale = playbook.spec.feedback.scale(survey)
+    if not scale.has(value):
+        mend = f"an answer of type {survey} is {scale.described()}; feedback.{survey} in the playbook says so"
+        raise InvalidInput.of("value", mend)
+
+
+def text(properties: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """What is kept of a review, comment or complaint: its text, which may be missing. Raises InvalidInput."""
+    said = properties.get("text")
+    if said is None:
+        return {}
+    if not isinstance(said, str):
+        raise InvalidInput.of("properties.text", "must be text")
+    size = len(said.encode("utf-8", "surrogatepass"))
+    if size > LONGEST_TEXT:
+        detail = f"has {size:,} bytes; at most {LONGEST_TEXT:,} are taken"
+        raise InvalidInput.of("properties.text", detail)
+    return {"text": said}
+
+
 @lru_cache(maxsize=16)
 def _attributes(playbook: Playbook) -> Mapping[str, Feature]:
     return {f.name: f for f in playbook.schema.features if f.group == "attribute"}
 
 
-def _latest(values: dict[str, list[Any]], name: str, value: Scalar, at: float) -> None:
-    """Last word wins by its own time, whatever the order of arrival; of two at one time the smaller.
+def latest(values: dict[str, list[Any]], name: str, value: Scalar, at: float) -> None:
+    """Keep a word in `values`: the last wins by its own time, whatever the order of arrival; of two at one
+    time the smaller.
 
     So a refusal wins over a consent, and "not known" over a value.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.schemas import Id
+from serving.schemas import Id, Status
 
 
 class Told(BaseModel):
@@ -43,8 +43,9 @@ class Decision(Told):
     policy: str = Field(description="linear@7; number 0 is what serves with nothing trained.")
     playbook: str
     stage: str | None
+    segment: str | None = Field(default=None, description="By name, where a segment model serves.")
     scores: dict[str, float]
-    experiment: str | None
+    experiment: dict[str, str] | None = Field(description="Experiment → variant, where it is in any.")
     reason: str | None = Field(default=None, description="The rule, where nothing else was eligible.")
     retry_at: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
     ignored: list[str] | None = Field(
@@ -111,12 +112,37 @@ class ReceiptOut(Told):
 
 
 class PublishedScores(Told):
-    """The propensity and churn models that serve."""
+    """Models that serve beside the policy: propensity and churn, or segments."""
 
     specification: str
     number: int
     artefact: str
     serving_since: str = Field(json_schema_extra={"format": "date-time"})
+
+
+class RampOut(Told):
+    """A policy that decides for a share of treatment customers, by hash."""
+
+    policy: str
+    share: float
+    since: str = Field(json_schema_extra={"format": "date-time"}, description="Of this share.")
+
+
+class VariantOut(Told):
+    """Who decides for the customers of a variant, and its weight among the others of its experiment."""
+
+    policy: str
+    weight: float
+
+
+class ExperimentOut(Told):
+    """An experiment that exposes customers, and its variants; the first is control."""
+
+    layer: str
+    share: float
+    exposes_from: str | None = Field(json_schema_extra={"format": "date-time"})
+    exposes_until: str | None = Field(json_schema_extra={"format": "date-time"})
+    variants: dict[str, VariantOut]
 
 
 class PolicyOut(Told):
@@ -132,6 +158,63 @@ class PolicyOut(Told):
     artefact: str | None = Field(description="SHA-256.")
     serving_since: str | None = Field(json_schema_extra={"format": "date-time"})
     scores: PublishedScores | None
+    segments: PublishedScores | None = Field(description="The segment model, where one serves.")
+    refused: dict[str, str] = Field(
+        description="Kind → why what is published of it can't be used, so that the last good one is, or none."
+    )
+    ramp: RampOut | None
+    experiments: dict[str, ExperimentOut] = Field(
+        description="Those that run now; on the request clock, where no moment is now, all."
+    )
+
+
+class TicketEvent(Told):
+    """What a ticket came of."""
+
+    type: str
+    id: str
+
+
+class TicketOut(Told):
+    """A ticket. While it is open or in progress, `open_tickets` counts it."""
+
+    ticket_id: Id
+    customer_id: Id | None
+    rule: str | None = Field(description="The playbook's rule that opened it; null where somebody did.")
+    reason: str
+    event: TicketEvent | None
+    status: Status
+    queue: str | None
+    owner: str | None
+    opened_at: str = Field(json_schema_extra={"format": "date-time"})
+    due_at: str = Field(json_schema_extra={"format": "date-time"})
+    changed_at: str = Field(json_schema_extra={"format": "date-time"})
+    closed_at: str | None = Field(json_schema_extra={"format": "date-time"})
+    in_time: bool | None = Field(description="Null while it is not settled.")
+    version: int
+
+
+class TicketChangeOut(Told):
+    """One change: who did what, and what they noted."""
+
+    version: int
+    at: str = Field(json_schema_extra={"format": "date-time"})
+    who: str
+    what: dict[str, Any]
+    note: str | None
+
+
+class TicketWithHistory(TicketOut):
+    """A ticket and all that became of it, oldest first."""
+
+    history: list[TicketChangeOut]
+
+
+class TicketsOut(Told):
+    """Oldest first; pass `next` as `after` for more. Null where there are none."""
+
+    tickets: list[TicketOut]
+    next: str | None
 
 
 class Message(Told):
@@ -172,5 +255,6 @@ class Ready(Told):
     status: str
     policy: str
     playbook: str
+    refused: dict[str, str] = Field(description="Kind → why what is published of it can't be used here.")
     worker: int
     disk: Disk

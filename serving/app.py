@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.alerts import Alerts
+from serving.console.app import Console, console_routes
+from serving.console.cache import Cache
+from serving.console.desk import Desk
 from serving.endpoint import problem_reply
 from serving.engine import Engine, running
 from serving.logs import log
@@ -45,9 +49,18 @@ def create_app(wiring: Wiring) -> FastAPI:
                 alerts=alerts,
                 clock=wiring.clock,
             )
+            desk = Desk(
+                store=parts.store,
+                source=parts.live,
+                service=parts.service,
+                clock=wiring.clock,
+                cache=Cache(wiring.clock),
+            )
             async with running(engine, wiring.refresh_seconds):
                 app.state.engine = engine
-                yield
+                with closing(Console(desk)) as console:
+                    app.state.console = console
+                    yield
 
     app = _App(
         title="nba",
@@ -58,7 +71,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     )
     app.router.redirect_slashes = False
     table = routes()
-    app.router.routes.extend(table)
+    app.router.routes.extend([*table, *console_routes()])
     plain = [route for route in table if not route.param_convertors]
     app.direct = {(method, route.path): route.app for route in plain for method in route.methods or ()}
     return app
@@ -92,4 +105,12 @@ async def _unrouted(request: Request, error: HTTPException) -> Response:
     reply = problem_reply(problem)
     request.app.state.engine.metrics.request("none", "any", reply.status, 0.0)
     media_type = reply.media_type.decode() if reply.media_type else None
-    return Response(reply.body, reply.status, headers=dict(error.headers or {}), media_type=media_type)
+    headers = {**(error.headers or {}), **({"Allow": _allowed(request)} if error.status_code == 405 else {})}
+    return Response(reply.body, reply.status, headers=headers, media_type=media_type)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of a path; the router names those of the first alone."""
+    found = [route for route in request.app.router.routes if isinstance(route, Route)]
+    there = (r.methods or set() for r in found if r.path_regex.fullmatch(request.url.path))
+    return ", ".join(sorted(set().union(*there)))

@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, cast
 
+from nba import ticket_pages
 from nba.errors import NbaError, StoreUnavailable
 from nba.live import Live, LiveSource
-from nba.model import Activation, Answer, Command, DecisionRequest, Receipt, Reports, Result
+from nba.model import (
+    Activation,
+    Answer,
+    Command,
+    DecisionRequest,
+    Erased,
+    Erasure,
+    Receipt,
+    Reports,
+    Result,
+    TicketOpening,
+    TicketTold,
+    TicketUpdate,
+)
 from nba.service import Service
 from nba.stores.group import GroupCommit
 from nba.stores.ports import Store
@@ -23,6 +38,7 @@ from serving.alerts import Alerts
 from serving.disk import Disk
 from serving.logs import log, unexpected
 from serving.metrics import Metrics
+from serving.ticket_requests import Page
 
 _LAST_SECONDS = 4.0  # for what is queued when the server stops
 _BULK, _BULKS = 256, 2  # bodies of many take turns, so that who asks for one waits for two batches of them
@@ -63,6 +79,11 @@ class Engine:
         """What serves now."""
         return self._live.current
 
+    @property
+    def moment(self) -> float | None:
+        """Now, epoch seconds; None where time comes with the requests."""
+        return self._clock() if self._store.clock == "live" else None
+
     async def decide(self, request: DecisionRequest) -> Answer:
         """Raises NbaError: what is wrong with this request, or that nothing can be stored now."""
         return cast(Answer, await self._submit(request))
@@ -91,6 +112,31 @@ class Engine:
         """Raises NotFound, StoreUnavailable."""
         return await asyncio.to_thread(self._service.decision, decision_id)
 
+    async def customer(self, customer_id: str) -> bytes:
+        """The unified view, as JSON. Raises NotFound, Gone, StoreUnavailable."""
+        return await asyncio.to_thread(self._service.customer, customer_id, self._clock())
+
+    async def erase(self, customer_id: str, who: str) -> None:
+        """Erase the customer and all who are linked. Raises NotFound, Gone, StoreUnavailable, Overloaded."""
+        erased = cast(Erased, await self._submit(Erasure(customer_id=customer_id, who=who)))
+        log().info("customer_erased", customers=erased.customers, decisions=erased.decisions)
+
+    async def change_ticket(self, command: TicketOpening | TicketUpdate) -> TicketTold:
+        """Raises NotFound, Conflict, InvalidInput, StoreUnavailable, Overloaded."""
+        return cast(TicketTold, await self._submit(command))
+
+    async def ticket(self, ticket_id: str) -> bytes:
+        """Raises NotFound, StoreUnavailable."""
+        return await asyncio.to_thread(ticket_pages.ticket, self._store, ticket_id)
+
+    async def tickets(self, page: Page) -> bytes:
+        """Raises NotFound, StoreUnavailable."""
+
+        def read() -> bytes:
+            return ticket_pages.tickets(self._store, **page)
+
+        return await asyncio.to_thread(read)
+
     async def outbox(self, after: int, limit: int) -> bytes:
         """Messages with a number above `after`, as JSON. Raises StoreUnavailable."""
         return await asyncio.to_thread(self._service.outbox, after, limit)
@@ -116,12 +162,15 @@ class Engine:
         if changed:
             watching = [name for name, _ in self.live.watching]
             version = self.live.playbook.version
-            log().info("serves", policy=self.live.decides, playbook=version, watching=watching)
+            ramp = None if self.live.ramp is None else self.live.ramp.publication
+            ramped = None if ramp is None else {"policy": ramp.name, "share": ramp.share}
+            log().info("serves", policy=self.live.decides, playbook=version, watching=watching, ramp=ramped)
         self.metrics.serves(self.live, now)
         await self._probe()
         if now >= self._look_again:
             self._look_again = now + _LOOK_SECONDS
             await self._look_at_disk()
+            await self._count_tickets()
 
     async def _probe(self) -> None:
         """Whether a store that was down takes writes again, also where nobody asks for a decision."""
@@ -145,6 +194,13 @@ class Engine:
         else:
             self.alerts.off("disk_low")
         return disk
+
+    async def _count_tickets(self) -> None:
+        """How many are open, and on the live clock how many are late."""
+        at = self.moment
+        with contextlib.suppress(StoreUnavailable):  # which is told where something has to be stored
+            counts = await asyncio.to_thread(self._store.ticket_counts, -math.inf if at is None else at)
+            self.metrics.open_tickets(counts)
 
     def _handle(self, commands: Sequence[Command]) -> list[Result]:
         started = perf_counter()

@@ -30,7 +30,14 @@ class Measures:
     held: Counter
     shadow: Counter
     fallbacks: Counter
+    experiments: Counter
+    ramp: Gauge
     ignored_features: Counter
+    identities: Counter
+    tickets: Counter
+    tickets_open: Gauge
+    tickets_overdue: Gauge
+    triggers: Counter
     store_errors: Counter
     breaker: Gauge
     disk_free: Gauge
@@ -64,7 +71,28 @@ class Measures:
             ),
             shadow=to.counter("nba_shadow", "Whether a policy that looks on agrees.", "policy", "agrees"),
             fallbacks=to.counter("nba_fallbacks", "Decisions not made by the champion.", "reason"),
+            experiments=to.counter(
+                "nba_experiment_decisions",
+                "Decisions for customers in an experiment.",
+                "experiment",
+                "variant",
+            ),
+            ramp=to.gauge(
+                "nba_ramp_share",
+                "Of treatment customers, for whom the policy of a ramp decides; 0 for one that is over.",
+                "livemax",
+                "policy",
+            ),
             ignored_features=to.counter("nba_ignored_features", "Brought features that no learner knows."),
+            identities=to.counter(
+                "nba_identities", "Claimed identities: linked, or refused since too many share it.", "outcome"
+            ),
+            tickets=to.counter("nba_tickets", "What became of tickets, by the rule.", "rule", "event"),
+            tickets_open=to.gauge("nba_tickets_open", "Tickets that are open or in progress.", "livemax"),
+            tickets_overdue=to.gauge("nba_tickets_overdue", "Those of them past their time.", "livemax"),
+            triggers=to.counter(
+                "nba_triggers", "Decisions that triggers made, or could not.", "trigger", "result"
+            ),
             store_errors=to.counter("nba_store_errors", "Batches that the store could not take."),
             breaker=to.gauge("nba_store_down", "Workers whose last batch the store did not take.", "livesum"),
             disk_free=to.gauge("nba_disk_free_bytes", "Room on the store's disk.", "livemin"),

@@ -19,8 +19,9 @@ from typing import Any, Literal
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 
-from nba.live import Live
+from nba.live import Live, Published
 from nba.observer import Kind
+from nba.stores.ports import TicketCounts
 from serving.alerts import Alerts
 from serving.logs import unexpected
 from serving.measures import Measures
@@ -40,6 +41,7 @@ class Metrics:
         self._measures = Measures.of(self._registry)
         self._worker = str(os.getpid())
         self._served: tuple[str, str] | None = None
+        self._ramped: str | None = None
         self._actions: frozenset[str] = frozenset()
         self._children: dict[tuple[str, ...], Any] = {}
         self._loop, self._writer = Tally(), Tally()
@@ -81,9 +83,24 @@ class Metrics:
             age = max(0.0, now - live.policy_publication.published_at)
             self._measures.age.labels(self._worker).set(age)
 
+        self._ramp(live.ramp)
+
+    def _ramp(self, ramp: Published | None) -> None:
+        name = None if ramp is None else ramp.publication.name
+        if self._ramped not in (None, name):
+            self._measures.ramp.labels(self._ramped).set(0)
+        if ramp is not None:
+            self._measures.ramp.labels(name).set(ramp.publication.share)
+        self._ramped = name
+
     def room(self, free_bytes: int | None) -> None:
         """What is left on the store's disk."""
         self._measures.disk_free.set(math.nan if free_bytes is None else free_bytes)
+
+    def open_tickets(self, counts: TicketCounts) -> None:
+        """The tickets that are not settled."""
+        self._measures.tickets_open.set(counts.unsettled)
+        self._measures.tickets_overdue.set(counts.overdue)
 
     # The writer tells, of its batch:
 
@@ -132,6 +149,9 @@ class Metrics:
     def policy_failed(self, name: str, error: Exception) -> None:
         self._alerts.on("policy_failed", name, **unexpected(error))
 
+    def experiment(self, name: str, variant: str, decisions: int) -> None:
+        self._writer.count(self._child("experiments", name, variant), decisions)
+
     def fallback(self, reason: str, decisions: int) -> None:
         self._writer.count(self._child("fallbacks", reason), decisions)
         if reason != "untrained":  # which is how every engine begins
@@ -143,6 +163,17 @@ class Metrics:
 
     def ignored_features(self, count: int) -> None:
         self._writer.count(self._measures.ignored_features, count)
+
+    def identity(self, outcome: Literal["linked", "refused"]) -> None:
+        self._writer.count(self._child("identities", outcome))
+        if outcome == "refused":  # somebody's test address, or a kind that strangers share
+            self._alerts.on("identity_refused")
+
+    def ticket(self, rule: str, event: Literal["opened", "noted", "settled", "reopened"]) -> None:
+        self._writer.count(self._child("tickets", rule or "by hand", event))
+
+    def trigger(self, name: str, result: Literal["pushed", "silent", "failed"]) -> None:
+        self._writer.count(self._child("triggers", name, result))
 
     def page(self) -> bytes:
         """The exposition text, over all workers where there are several."""

@@ -12,11 +12,22 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from serving import answers
-from serving.requests import CLOUD_EVENT, CLOUD_EVENTS, MOST_ITEMS, PAGE
-from serving.schemas import CloudEventIn, DecisionIn, EventIn, OutcomeIn, Sent
+from nba.tickets import STATUSES
+from serving import answers, ticket_requests
+from serving.customer_answers import CustomerOut
+from serving.requests import CLOUD_EVENT, CLOUD_EVENTS, MOST_ITEMS, MOST_WHO, PAGE, USUAL_WHO
+from serving.schemas import (
+    CloudEventIn,
+    DecisionIn,
+    EventIn,
+    OutcomeIn,
+    Sent,
+    TicketChangeIn,
+    TicketIn,
+)
 
 JSON, PROBLEM = "application/json", "application/problem+json"
+ID_PATTERN = "^[A-Za-z0-9._~:-]{1,128}$"
 _REF = "#/components/schemas/{model}"
 
 
@@ -62,8 +73,10 @@ class Operation:
 
 _WRITES = (413, 422, 429, 500, 503)
 _REFUSALS = {
-    404: "There is no such decision.",
-    409: "The id was seen with another body, time went backwards, or a held decision has lapsed.",
+    404: "There is no such decision, customer or ticket.",
+    409: "The id was seen with another body, time went backwards, a held decision has lapsed, or a ticket "
+    "has changed meanwhile or can't become that.",
+    410: "The customer was erased, and what decisions rested on with them.",
     413: "The body has more than 1,000,000 bytes.",
     422: "A field is wrong; `errors` has the path of each.",
     429: "Too much work is waiting; Retry-After says when to send it again.",
@@ -82,7 +95,7 @@ OPERATIONS = (
             201: "Decided and stored.",
             200: "The id was seen: the same body again. `Nba-Expired: true` where its moment has passed.",
         },
-        refuses=(409, *_WRITES),
+        refuses=(409, 410, *_WRITES),
     ),
     Operation(
         method="post",
@@ -99,14 +112,14 @@ OPERATIONS = (
         summary="The full trace of a decision",
         answer=answers.TracedDecision,
         says={200: "The answer's fields plus `trace`."},
-        refuses=(404, 422, 500, 503),
+        refuses=(404, 410, 422, 500, 503),
     ),
     Operation(
         method="post",
         path="/v1/decisions/{id}/activate",
         summary="A held decision was shown",
         says={204: "It counts as shown, also when it already did."},
-        refuses=(404, 409, *_WRITES),
+        refuses=(404, 409, 410, *_WRITES),
     ),
     Operation(
         method="post",
@@ -125,6 +138,67 @@ OPERATIONS = (
         answer=answers.ReceiptOut,
         says={202: "Each was taken, known already, or rejected. A single CloudEvent that is wrong is a 422."},
         refuses=_WRITES,
+    ),
+    Operation(
+        method="get",
+        path="/v1/customers/{id}",
+        summary="All that is known of a customer and of who is linked to it",
+        answer=CustomerOut,
+        says={200: "The unified view."},
+        refuses=(404, 410, 422, 500, 503),
+    ),
+    Operation(
+        method="delete",
+        path="/v1/customers/{id}",
+        summary="Erase a customer, and all customer ids that are linked to it, everywhere",
+        query={"who": {"type": "string", "minLength": 1, "maxLength": MOST_WHO, "default": USUAL_WHO}},
+        says={204: "Erased. `who` asked for it stands in the audit. What is not sent yet is in the outbox."},
+        refuses=(404, 410, 422, 429, 500, 503),
+    ),
+    Operation(
+        method="get",
+        path="/v1/tickets",
+        summary="Tickets, oldest first",
+        answer=answers.TicketsOut,
+        query={
+            "customer_id": {"type": "string", "pattern": ID_PATTERN},
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "after": {"type": "string", "pattern": ID_PATTERN},
+            "limit": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": ticket_requests.MOST,
+                "default": ticket_requests.USUAL,
+            },
+        },
+        says={200: "Those of the customer and in the status asked for; none where nobody has this id."},
+        refuses=(404, 422, 500, 503),
+    ),
+    Operation(
+        method="post",
+        path="/v1/tickets",
+        summary="Open a ticket by hand",
+        body=TicketIn,
+        answer=answers.TicketWithHistory,
+        says={201: "Opened.", 200: "The id was seen: the ticket as it is now."},
+        refuses=(409, *_WRITES),
+    ),
+    Operation(
+        method="get",
+        path="/v1/tickets/{id}",
+        summary="A ticket with its history",
+        answer=answers.TicketWithHistory,
+        says={200: "As it is now."},
+        refuses=(404, 422, 500, 503),
+    ),
+    Operation(
+        method="patch",
+        path="/v1/tickets/{id}",
+        summary="Move a ticket on, give it to somebody, or note something",
+        body=TicketChangeIn,
+        answer=answers.TicketWithHistory,
+        says={200: "As it is after that."},
+        refuses=(404, 409, *_WRITES),
     ),
     Operation(
         method="get",
@@ -213,9 +287,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     entry: dict[str, Any] = {"summary": operation.summary, "responses": {**answered, **refused}}
     parameters = [_parameter(name, "query", schema) for name, schema in operation.query.items()]
     if "{id}" in operation.path:
-        parameters.append(
-            _parameter("id", "path", {"type": "string", "pattern": "^[A-Za-z0-9._~:-]{1,128}$"})
-        )
+        parameters.append(_parameter("id", "path", {"type": "string", "pattern": ID_PATTERN}))
     if parameters:
         entry["parameters"] = parameters
     if operation.body is not None:

@@ -54,6 +54,7 @@ PROBLEMS: dict[type[NbaError], Kind] = {
     errors.Retryable: _kind(503, "Not possible now", "retryable", 1),
     errors.StoreUnavailable: _kind(503, "The store can't be written now", "store-unavailable", 1),
     errors.Overloaded: _kind(429, "Too much work is waiting", "overloaded", 1),
+    errors.Busy: _kind(503, "Another process does this now", "busy", 1),
     errors.CallOperator: _kind(500, "A person has to look", "call-operator"),
     errors.CorruptArtefact: _kind(500, "An artefact is corrupt", "corrupt-artefact"),
     errors.SchemaMismatch: _kind(500, "The store doesn't fit this program", "schema-mismatch"),

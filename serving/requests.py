@@ -10,7 +10,7 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,13 +19,15 @@ from pydantic_core import from_json
 
 from nba.errors import FieldError, InvalidInput
 from nba.model import DecisionRequest, Rejection, Report, Reports, is_id
+from nba.playbook.feedback import SURVEYS
 from nba.requests import digest_of
 from serving.brought import as_sent, read
 from serving.problems import MOST_ERRORS, dotted, invalid
-from serving.schemas import CloudEventIn, DecisionIn, EventIn, OutcomeIn, epoch
+from serving.schemas import CloudEventData, CloudEventIn, DecisionIn, EventIn, OutcomeIn, epoch
 
 MOST_ITEMS = 1_000
 PAGE = {"after": (0, 2**62, 0), "limit": (1, MOST_ITEMS, 100)}  # least, most, usual
+MOST_WHO, USUAL_WHO = 200, "the API"
 _NUMBER = re.compile("[0-9]{1,19}")
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
@@ -72,15 +74,7 @@ def events(body: bytes, content_type: str) -> Reports:
 
 def outbox_page(query: bytes) -> tuple[int, int]:
     """`?after=<number>&limit=<n>` → both. Raises InvalidInput."""
-    asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    errors = [
-        FieldError(field=dotted((name,)), detail="there is no such parameter")
-        for name, _ in asked
-        if name not in PAGE
-    ]
-    given = dict(asked)
-    if len(given) < len(asked):
-        errors.append(FieldError(field="query", detail="names a parameter twice"))
+    given, errors = _given(query, PAGE)
     for name, (least, most, _) in PAGE.items():
         text = given.get(name, str(least))
         if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
@@ -89,6 +83,31 @@ def outbox_page(query: bytes) -> tuple[int, int]:
         raise InvalidInput(errors[:MOST_ERRORS])
     after, limit = (int(given.get(name, usual)) for name, (_, _, usual) in PAGE.items())
     return after, limit
+
+
+def who(query: bytes) -> str:
+    """`?who=<name>` → who asks for it; the API itself where nobody is named. Raises InvalidInput."""
+    given, errors = _given(query, ("who",))
+    named = given.get("who", USUAL_WHO)
+    if not named.isprintable() or not 1 <= len(named.strip()) <= len(named) <= MOST_WHO:
+        errors.append(FieldError(field="who", detail=f"must be 1 to {MOST_WHO} letters that can be printed"))
+    if errors:
+        raise InvalidInput(errors[:MOST_ERRORS])
+    return named
+
+
+def _given(query: bytes, names: Collection[str]) -> tuple[dict[str, str], list[FieldError]]:
+    """The parameters of an address, and what is wrong with them."""
+    asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    errors = [
+        FieldError(field=dotted((name,)), detail="there is no such parameter")
+        for name, _ in asked
+        if name not in names
+    ]
+    given = dict(asked)
+    if len(given) < len(asked):
+        errors.append(FieldError(field="query", detail="names a parameter twice"))
+    return given, errors
 
 
 def _json(body: bytes) -> Any:
@@ -135,7 +154,7 @@ def _decision(asked: DecisionIn) -> DecisionRequest:
     actions, brought = (None, ()) if asked.actions is None else read(asked.actions)
     return DecisionRequest(
         customer_id=asked.customer_id,
-        decision_id=asked.decision_id or _new_id(),
+        decision_id=asked.decision_id or new_id(),
         digest=digest_of(
             customer_id=asked.customer_id,
             context=asked.context,
@@ -155,7 +174,7 @@ def _decision(asked: DecisionIn) -> DecisionRequest:
     )
 
 
-def _new_id() -> str:
+def new_id() -> str:
     """48 bits of milliseconds, then 80 random ones: new ids stand together in the store's indexes.
 
     Not `uuid4`: its system call gives up the interpreter lock (60 µs under load).
@@ -179,8 +198,15 @@ def _report_item(item: Any, read: Callable[[Any], Report], id_field: str, index:
     return Rejection(index=index, id=known, detail=detail)
 
 
+def _answered(sent: OutcomeIn | EventIn | CloudEventData, type: str, field: str = "value") -> None:
+    """A value that is left out is 0, which as an answer to a survey says a lot. Raises InvalidInput."""
+    if type in SURVEYS and "value" not in sent.model_fields_set:
+        raise InvalidInput.of(field, f"is missing; an event of type {type} is nothing without its answer")
+
+
 def _outcome(item: Any) -> Report:
     sent = OutcomeIn.model_validate(item)
+    _answered(sent, sent.type)
     return Report(
         source="outcome",
         id=sent.outcome_id,
@@ -196,6 +222,7 @@ def _outcome(item: Any) -> Report:
 
 def _event(item: Any) -> Report:
     sent = EventIn.model_validate(item)
+    _answered(sent, sent.type)
     return Report(
         source="event",
         id=sent.event_id,
@@ -210,6 +237,7 @@ def _event(item: Any) -> Report:
 
 def _cloud_event(item: Any) -> Report:
     sent = CloudEventIn.model_validate(item)
+    _answered(sent.data, sent.type, "data.value")
     identity = hashlib.sha256(f"{sent.source}\0{sent.id}".encode("utf-8", "surrogatepass")).hexdigest()
     return Report(
         source="event",

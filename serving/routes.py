@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
 import orjson
 from starlette.routing import Route
 
 from nba.errors import InvalidInput, Retryable
-from nba.live import Live
 from nba.model import ID_RULE, Answer, Receipt, is_id
-from nba.stores.ports import Publication
-from serving import metrics, requests
+from serving import metrics, requests, ticket_requests
 from serving.docs import page
 from serving.endpoint import Call, Endpoint, Handler, Reply, problem_reply
 from serving.engine import Engine
 from serving.openapi import document
 from serving.problems import NO_ROOM, Problem
+from serving.standing import serving_now
 
 _EXPIRED = ((b"nba-expired", b"true"),)
 _SHUT = (  # the page has its style inside and needs nothing else
@@ -37,6 +34,12 @@ def routes() -> list[Route]:
         _route("POST", "/v1/decisions:batch", decide_batch),
         _route("GET", "/v1/decisions/{id}", trace),
         _route("POST", "/v1/decisions/{id}/activate", activate),
+        _route("GET", "/v1/customers/{id}", customer),
+        _route("DELETE", "/v1/customers/{id}", erase),
+        _route("GET", "/v1/tickets", tickets),
+        _route("POST", "/v1/tickets", open_ticket),
+        _route("GET", "/v1/tickets/{id}", ticket),
+        _route("PATCH", "/v1/tickets/{id}", change_ticket),
         _route("GET", "/v1/outbox", outbox),
         _route("GET", "/v1/policy", policy),
         _route("GET", "/healthz", healthy),
@@ -85,12 +88,38 @@ async def report_events(engine: Engine, call: Call) -> Reply:
     return _receipt(await engine.report(requests.events(call.body, call.content_type)))
 
 
+async def customer(engine: Engine, call: Call) -> Reply:
+    return Reply(body=await engine.customer(_id(call)))
+
+
+async def erase(engine: Engine, call: Call) -> Reply:
+    await engine.erase(_id(call), requests.who(call.query))
+    return Reply(status=204, media_type=None)
+
+
+async def tickets(engine: Engine, call: Call) -> Reply:
+    return Reply(body=await engine.tickets(ticket_requests.page(call.query)))
+
+
+async def open_ticket(engine: Engine, call: Call) -> Reply:
+    told = await engine.change_ticket(ticket_requests.opening(call.body))
+    return Reply(status=201 if told.made else 200, body=told.body)
+
+
+async def ticket(engine: Engine, call: Call) -> Reply:
+    return Reply(body=await engine.ticket(_id(call)))
+
+
+async def change_ticket(engine: Engine, call: Call) -> Reply:
+    return Reply(body=(await engine.change_ticket(ticket_requests.update(_id(call), call.body))).body)
+
+
 async def outbox(engine: Engine, call: Call) -> Reply:
     return Reply(body=await engine.outbox(*requests.outbox_page(call.query)))
 
 
 async def policy(engine: Engine, call: Call) -> Reply:
-    return Reply(body=orjson.dumps(_serving(engine.live)))
+    return Reply(body=orjson.dumps(serving_now(engine.live, engine.moment)))
 
 
 async def healthy(engine: Engine, call: Call) -> Reply:
@@ -102,7 +131,7 @@ async def ready(engine: Engine, call: Call) -> Reply:
     if disk.full:
         return problem_reply(Problem(kind=NO_ROOM, detail="Less than 64 MiB are left."))
     live = engine.live
-    versions = {"policy": live.decides, "playbook": live.playbook.version}
+    versions = {"policy": live.decides, "playbook": live.playbook.version, "refused": dict(live.refused)}
     room = {"free_bytes": disk.free_bytes, "low": disk.low}
     return Reply(body=orjson.dumps({"status": "ready", **versions, "worker": os.getpid(), "disk": room}))
 
@@ -141,32 +170,3 @@ def _receipt(receipt: Receipt) -> Reply:
     rejected = [{"index": r.index, "id": r.id, "detail": r.detail} for r in receipt.rejected]
     counts = {"accepted": receipt.accepted, "duplicates": receipt.duplicates}
     return Reply(status=202, body=orjson.dumps({**counts, "rejected": rejected}))
-
-
-def _serving(live: Live) -> dict[str, Any]:
-    own = live.decides == live.policy_name  # in apprentice mode the incumbent decides, and it looks on
-    return {
-        "policy": live.decides,
-        "playbook": live.playbook.version,
-        "mode": live.playbook.spec.mode,
-        "watching": [name for name, _ in live.watching],
-        "trained_through": _timestamp(live.trained_through) if own else None,
-        **_published(live.policy_publication if own else None, live.ladder[0][1].specification),
-        "scores": None if live.scores_publication is None else _published(live.scores_publication, ""),
-    }
-
-
-def _published(publication: Publication | None, fallback: str) -> dict[str, Any]:
-    """Number, artefact and moment; nulls where nothing is published and the fallback serves."""
-    if publication is None:
-        return {"specification": fallback, "number": None, "artefact": None, "serving_since": None}
-    return {
-        "specification": publication.specification,
-        "number": publication.number,
-        "artefact": publication.version,
-        "serving_since": _timestamp(publication.published_at),
-    }
-
-
-def _timestamp(moment: float | None) -> str | None:
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

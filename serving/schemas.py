@@ -166,3 +166,36 @@ class CloudEventIn(Sent):
     time: Moment | None = None
     data: CloudEventData = CloudEventData(properties={})
     data_base64: None = Field(default=None, description="Not taken: `data` is JSON here.")
+
+
+Text = Annotated[str, Field(pattern=r"^[^\x00]+$", min_length=1, max_length=4_000)]
+Status = Literal["open", "in_progress", "resolved", "closed"]
+
+
+class TicketIn(Sent):
+    """Open a ticket by hand. While it is open, the rules of the sample playbook stop marketing."""
+
+    customer_id: Id
+    ticket_id: Id | None = Field(
+        default=None, description="The caller's; a repeat opens no second one. Made up where it is left out."
+    )
+    reason: Name = Field(description="In a few words.")
+    queue: Name | None = None
+    owner: Name | None = None
+    due_at: Moment | None = Field(default=None, description="A day from now where it is left out.")
+    note: Text | None = None
+    who: Name = Field(default="api", description="Who opens it, for the history.")
+    at: Moment | None = Field(default=None, description="The moment; on a simulation store only.")
+
+
+class TicketChangeIn(Sent):
+    """Move a ticket on. What is left out stays; `queue` and `owner` of null are taken away."""
+
+    version: int = Field(ge=1, description="As it was read; another one meanwhile is a 409.")
+    status: Status | None = None
+    queue: Name | None = None
+    owner: Name | None = None
+    due_at: Moment | None = None
+    note: Text | None = None
+    who: Name = Field(default="api", description="Who does it, for the history.")
+    at: Moment | None = Field(default=None, description="The moment; on a simulation store only.")

@@ -71,6 +71,7 @@ def configuration(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=75,  # a client that pauses under load must not meet a closing connection
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import nba
 
 ROOT = Path(nba.__file__).parents[1]
+
+settings.register_profile("patient", deadline=None)  # no test fails because the machine is busy
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

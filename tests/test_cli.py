@@ -54,6 +54,13 @@ def test_every_error_exits_with_the_code_of_what_to_do_next() -> None:
             2,
             ["nba: too few (n 3, needed 10)"],
         ),
+        (
+            errors.NotEnoughData(
+                "too few", {"decisions": 2_592_000.0, "n_psi": 2.42634, "share": 0.00012345}
+            ),
+            2,
+            ["nba: too few (decisions 2,592,000, n_psi 2.426, share 0.0001234)"],
+        ),
         (errors.StoreUnavailable("the disk is full"), 3, ["nba: the disk is full"]),
         (errors.CorruptArtefact("not its hash"), 4, ["nba: not its hash"]),
     ],
@@ -154,3 +161,14 @@ def test_a_command_that_reads_makes_no_store(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="there is none"):
         existing_store(str(tmp_path / "none.db"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_cannot_be_loaded_says_so_and_takes_no_other_down() -> None:
+    from importlib.metadata import EntryPoint
+
+    from nba.cli import _loaded
+    from nba.errors import CallOperator
+
+    broken = _loaded(EntryPoint(name="bad", value="nba.no_such_module:run", group="nba.commands"))
+    with pytest.raises(CallOperator, match=r"can't be loaded from nba\.no_such_module:run"):
+        broken()

@@ -18,10 +18,16 @@ from nba.errors import InvalidInput
 from nba.features.history import history_files
 from nba.features.offline import snapshot
 from nba.features.state import States
+from nba.linking import Linking
+from nba.live import untrained
 from nba.playbook.compile import Playbook
 from nba.session import PackedStates, layout_of
 from nba.stores.ports import CustomerRow, Store
 from nba.words import consent, hear, profile
+from training.forgetting import identity_of
+
+IDENTIFY = "identify"
+_CLAIMS = 200  # in one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +61,33 @@ def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
                 unusable += _hear_words(playbook, events, rows)
                 transaction.save_customers(list(rows.values()))
             for part in lacking:
-                transaction.mark_applied(f"{name}#{part}")
+                if part != IDENTIFY:
+                    transaction.mark_applied(f"{name}#{part}")
             customers |= rows.keys()
+        if IDENTIFY in lacking:
+            unusable += _claim(store, playbook, packed, events)
+            with store.transaction() as transaction:
+                transaction.mark_applied(f"{name}#{IDENTIFY}")
     return Applied(customers=len(customers), unusable=unusable)
+
+
+def _claim(store: Store, playbook: Playbook, packed: PackedStates, events: pl.DataFrame) -> int:
+    """Link whoever claims the same identity, some at a time; how many events claim nothing usable.
+
+    Claiming again what was claimed changes nothing, so a run that was cut off is done again.
+    """
+    columns = ("customer_id", "properties", "occurred_at")
+    rows = events.filter(pl.col("type") == IDENTIFY).select(columns).sort("occurred_at", "customer_id")
+    moments = rows["occurred_at"].dt.epoch("us").to_list()
+    said = [
+        (customer, identity, micros / 1e6)
+        for (customer, text, _), micros in zip(rows.iter_rows(), moments, strict=True)
+        if (identity := identity_of(store.secret, text)) is not None
+    ]
+    linking = Linking(store, untrained(playbook), packed)
+    for start in range(0, len(said), _CLAIMS):
+        linking.claim(said[start : start + _CLAIMS])
+    return len(rows) - len(said)
 
 
 def _parts(playbook: Playbook) -> list[str]:
@@ -71,6 +101,7 @@ def _parts(playbook: Playbook) -> list[str]:
         "last",
         *types,
         "consent",
+        IDENTIFY,
         *(f"attribute={name}" for name in ("timezone", *playbook.spec.attributes)),
     ]
 
@@ -79,7 +110,7 @@ def _concerned(events: pl.DataFrame, lacking: Sequence[str]) -> pl.DataFrame:
     if "last" in lacking:
         return events  # the file is new: all of it counts, the latest moment too
     wanted = {part.removeprefix("type=") for part in lacking if part.startswith("type=")}
-    wanted |= {"consent"} if "consent" in lacking else set()
+    wanted |= {part for part in ("consent", IDENTIFY) if part in lacking}
     wanted |= {"profile"} if any(part.startswith("attribute=") for part in lacking) else set()
     return events.filter(pl.col("type").is_in(sorted(wanted)))
 

@@ -4,28 +4,38 @@
 
 The asymptotic confidence sequence of a normal mixture; ρ is set so that it is narrowest about N = tuning.
 Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), §2. It costs about half the power of a
-fixed test; where the looks are planned, spending.py keeps nearly all of it.
+fixed test; where the looks are planned, looks.py keeps nearly all of it.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from experiments.ab.effect import Difference, check_level, effect
-from experiments.ab.moments import Moments
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.ab.effect import Arm, Difference, check_level, effect
 from nba.errors import InvalidInput
+
+TUNING = 5000.0
+"""Customers about which the interval is narrowest, unless told otherwise."""
 
 
 def always_valid(
-    control: Moments,
-    treatment: Moments,
-    tuning: float = 5000,
+    control: Arm,
+    treatment: Arm,
+    tuning: float = TUNING,
     relative: bool = False,
     level: float = 0.95,
 ) -> Difference:
     """Treatment minus control with an interval and a p value that may be looked at as often as one likes.
 
+    It holds asymptotically: from some hundred customers an arm on, or as many as make the metric's mean
+    nearly normal. A p value may rise again; the least so far is valid as well.
+
     Args:
+        control, treatment: both Moments, or both a Ratio.
         tuning: the number of customers, both arms together, about which the interval is narrowest; to be
             chosen before the experiment.
 
@@ -33,20 +43,52 @@ def always_valid(
         InvalidInput: level, tuning; figures from before in one arm only.
         NotEnoughData: fewer than two customers in an arm, no spread, or relative to a mean of 0.
     """
+    alpha = 1 - check_level(level)
+    rho2 = mixing(tuning, alpha)
+    measured = effect(control, treatment, relative)
+    stderr, information = math.sqrt(measured.variance), (control.n + treatment.n) * rho2
+    return _Mixture(value=measured.value, stderr=stderr, information=information).at(level)
+
+
+def mixing(tuning: float, alpha: float) -> float:
+    """ρ², by which the interval is narrowest at `tuning` customers."""
     if not tuning > 0 or math.isinf(tuning):
         raise InvalidInput.of("tuning", f"must be a positive number of customers, but is {tuning}")
-    alpha = 1 - check_level(level)
-    measured = effect(control, treatment, relative)
-    n = control.n + treatment.n
-    rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tuning
-    mass = n * rho2 + 1
-    half = math.sqrt(measured.variance * 2 * mass / (n * rho2) * math.log(math.sqrt(mass) / alpha))
-    z2 = measured.value**2 / measured.variance
-    log_e_value = z2 * n * rho2 / (2 * mass) - math.log(mass) / 2
-    return Difference(
-        value=measured.value,
-        stderr=math.sqrt(measured.variance),
-        low=measured.value - half,
-        high=measured.value + half,
-        p_value=math.exp(-max(log_e_value, 0.0)),
-    )
+    return (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tuning
+
+
+def bound(information: ArrayLike, alpha: float) -> NDArray[np.float64]:
+    """The |z| from which a difference shows, at each Nρ², of any shape."""
+    known = np.asarray(information, dtype=np.float64)
+    mass = known + 1
+    found: NDArray[np.float64] = np.sqrt(2 * mass / known * (np.log(mass) / 2 - math.log(alpha)))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mixture:
+    """The mixture stays the same at every level, so that one p value goes with all of them.
+
+    Attributes:
+        information: Nρ².
+    """
+
+    value: float
+    stderr: float
+    information: float
+
+    def at(self, level: float) -> Difference:
+        half = self.stderr * float(bound(self.information, 1 - level))
+        told = Difference(
+            value=self.value,
+            stderr=self.stderr,
+            low=self.value - half,
+            high=self.value + half,
+            p_value=math.exp(-max(self._log_e_value, 0.0)),
+        )
+        return told.of(self)
+
+    @property
+    def _log_e_value(self) -> float:
+        mass = self.information + 1
+        return (self.value / self.stderr) ** 2 * self.information / (2 * mass) - math.log(mass) / 2

@@ -1,14 +1,16 @@
-"""The test for a size fixed beforehand: looked at once. Looking daily needs anytime.py or spending.py."""
+"""The test for a size fixed beforehand: looked at once. Looking daily needs anytime.py or looks.py."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from scipy.special import stdtr, stdtrit
 
-from experiments.ab.effect import Difference, check_level, effect
+from experiments.ab.effect import Arm, Difference, check_level, effect
 from experiments.ab.moments import Moments
+from experiments.ab.ratio import Ratio
 from nba.errors import InvalidInput
 
 Alternative = Literal["two-sided", "greater", "less"]
@@ -31,22 +33,62 @@ def difference(
         InvalidInput: level or alternative; figures from before in one arm only.
         NotEnoughData: fewer than two customers in an arm, no spread, or relative to a mean of 0.
     """
-    found, stderr, dof, t = _statistic(control, treatment, relative)
-    check_level(level)
-    if alternative == "two-sided":
-        half = float(stdtrit(dof, 0.5 + level / 2)) * stderr
-        low, high, p = found - half, found + half, 2 * float(stdtr(dof, -abs(t)))
-    elif alternative == "greater":
-        low, high, p = found - float(stdtrit(dof, level)) * stderr, math.inf, float(stdtr(dof, -t))
-    elif alternative == "less":
-        low, high, p = -math.inf, found + float(stdtrit(dof, level)) * stderr, float(stdtr(dof, t))
-    else:
-        raise InvalidInput.of("alternative", f"is two-sided, greater or less, but was {alternative!r}")
-    return Difference(value=found, stderr=stderr, low=low, high=high, p_value=p)
+    return compare_once(control, treatment, relative, level, alternative)
 
 
-def _statistic(control: Moments, treatment: Moments, relative: bool) -> tuple[float, float, float, float]:
-    """The value, its standard error, degrees of freedom and t."""
+def ratio_difference(
+    control: Ratio,
+    treatment: Ratio,
+    relative: bool = False,
+    level: float = 0.95,
+    alternative: Alternative = "two-sided",
+) -> Difference:
+    """The same test of a ratio of sums, by the delta method over customers.
+
+    With figures from before in both arms, CUPED adjusts the ratio for both of them (effect.py).
+
+    Raises:
+        InvalidInput, NotEnoughData: as `difference`, and NotEnoughData where denominators add up to 0.
+    """
+    return compare_once(control, treatment, relative, level, alternative)
+
+
+def compare_once(
+    control: Arm,
+    treatment: Arm,
+    relative: bool = False,
+    level: float = 0.95,
+    alternative: Alternative = "two-sided",
+) -> Difference:
+    """`difference` or `ratio_difference`, as the arms are."""
     measured = effect(control, treatment, relative)
     stderr = math.sqrt(measured.variance)
-    return measured.value, stderr, measured.dof, measured.value / stderr
+    test = _Welch(value=measured.value, stderr=stderr, dof=measured.dof, alternative=alternative)
+    return test.at(check_level(level))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Welch:
+    value: float
+    stderr: float
+    dof: float
+    alternative: Alternative
+
+    def at(self, level: float) -> Difference:
+        low, high, p = self._found(self.value / self.stderr, level)
+        told = Difference(value=self.value, stderr=self.stderr, low=low, high=high, p_value=p)
+        return told.of(self)
+
+    def _found(self, t: float, level: float) -> tuple[float, float, float]:
+        """Both ends and the p value."""
+        if self.alternative == "two-sided":
+            half = self._half(0.5 + level / 2)
+            return self.value - half, self.value + half, 2 * float(stdtr(self.dof, -abs(t)))
+        if self.alternative == "greater":
+            return self.value - self._half(level), math.inf, float(stdtr(self.dof, -t))
+        if self.alternative == "less":
+            return -math.inf, self.value + self._half(level), float(stdtr(self.dof, t))
+        raise InvalidInput.of("alternative", f"is two-sided, greater or less, but was {self.alternative!r}")
+
+    def _half(self, probability: float) -> float:
+        return float(stdtrit(self.dof, probability)) * self.stderr

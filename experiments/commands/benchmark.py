@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,8 @@ from nba.commands.options import JsonFile, console
 from nba.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from experiments.bakeoff.contest import Result
     from experiments.bakeoff.tasks import Task
 
@@ -44,6 +47,32 @@ def bakeoff(
         json_file.write_text(json.dumps(as_json(found, result), indent=2) + "\n", encoding="utf-8")
 
 
+def coverage(
+    logs: Annotated[int, typer.Option(min=1, max=100_000, help="Simulated logs a cell.")] = 1_000,
+    cells: Annotated[
+        list[str] | None, typer.Option(help="Which cells, * for any: spend/*/2000/*. Default all.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Check that intervals of off-policy estimates hold the truth as often as they say, cell by cell.
+
+    A cell is a kind of reward, decisions a customer, an effective sample and weights. It fails where the
+    99 % upper limit of its coverage is below 95 %, and, where n_psi is 100, if it refuses or is too wide.
+    """
+    from experiments.coverage.cells import named
+    from experiments.coverage.show import as_json, show
+    from experiments.coverage.study import study
+    from experiments.coverage.verdict import verdict
+
+    wanted = named([name.strip() for given in cells or [] for name in given.split(",")])
+    with _telling("logs") as tell:
+        answers = study(wanted, logs, tell)
+    found = {key: verdict(each) for key, each in answers.items()}
+    show(found, logs, console())
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(found, logs), indent=2) + "\n", encoding="utf-8")
+
+
 def _tasks(sets: str | None, development: bool) -> list[Task]:
     """Raises InvalidInput for a set that isn't there."""
     from experiments.bakeoff.development import development as chosen_on
@@ -60,21 +89,28 @@ def _tasks(sets: str | None, development: bool) -> list[Task]:
 
 
 def _play(tasks: list[Task], shuffles: int, rows: int, workers: int, beside: bool) -> Result:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
     from experiments.bakeoff.contest import contest
     from experiments.bakeoff.entrants import ENTRANTS
+
+    with _telling("games played") as tell:
+        names = [name for name, entrant in ENTRANTS.items() if beside or entrant.ranked]
+        return contest(tasks, names, shuffles=shuffles, rows=rows, workers=workers, progress=tell)
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, some fifty lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     screen = Console(stderr=True)
     columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True) as progress:
-        task = progress.add_task("play", total=None)
+        task = progress.add_task(what, total=None)
 
         def tell(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
             if not screen.is_terminal and done % max(total // _LINES, 1) == 0:
-                typer.echo(f"{done:,} of {total:,} games played", err=True)
+                typer.echo(f"{done:,} of {total:,} {what}", err=True)
 
-        names = [name for name, entrant in ENTRANTS.items() if beside or entrant.ranked]
-        return contest(tasks, names, shuffles=shuffles, rows=rows, workers=workers, progress=tell)
+        yield tell

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ROW_SUM_TOLERANCE = 1e-6  # odds may have been stored as float32
+ROUNDING = 1e-6  # by which a reward may leave its bounds, of the larger: it may have been stored so too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +39,8 @@ class LoggedBatch:
             like, as categories; equal rows are one category. Needed by `mips`. With n = k it is read as (n,).
         logging: (n, k) odds of every arm at logging time, rows sum to 1, `logging[i, arm[i]]` being the
             propensity. Makes `mips` exact where an arm wasn't always eligible.
+        bounds: (least, most) that a decision's reward can be, as the playbook declares it (its clip, less the
+            cost of a contact; see clip.py); None where nothing does.
         weight: (n,) derived: target odds of the logged arm over its propensity.
         expected: (n,) derived: the model's value of the target, Σₐ π(a|x) q̂(x, a); None without `q_hat`.
         residual: (n,) derived: reward less the model's prediction at the logged arm; None without `q_hat`.
@@ -53,6 +56,7 @@ class LoggedBatch:
     customer: NDArray[Any] | None = None
     embedding: NDArray[Any] | None = None
     logging: Floats | None = None
+    bounds: tuple[float, float] | None = None
     weight: Floats = field(init=False, repr=False)
     expected: Floats | None = field(init=False, repr=False)
     residual: Floats | None = field(init=False, repr=False)
@@ -80,6 +84,7 @@ class LoggedBatch:
             "q_hat": q_hat,
             "embedding": None if self.embedding is None else _embedding(self.embedding, n, k),
             "logging": None if self.logging is None else _logging(self.logging, arm, propensity, k),
+            "bounds": None if self.bounds is None else _range(self.bounds, reward),
             "weight": pick(target, arm) / propensity,
             "expected": None if q_hat is None else np.einsum("ij,ij->i", target, q_hat),
             "residual": None if q_hat is None else reward - pick(q_hat, arm),
@@ -159,13 +164,35 @@ def _embedding(values: ArrayLike, n: int, k: int) -> NDArray[Any]:
     return given
 
 
+def _range(bounds: tuple[float, float], reward: Floats) -> tuple[float, float]:
+    low, high = float(bounds[0]), float(bounds[1])
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise InvalidInput.of("bounds", f"must be a lower and a higher number, but are {low} and {high}")
+    slack = ROUNDING * max(abs(low), abs(high))
+    inside = "bounds must hold every reward"
+    _require(
+        "reward", reward, lambda r: (r >= low - slack) & (r <= high + slack), f"{inside} ({low} to {high})"
+    )
+    return low, high
+
+
 def _number(values: ArrayLike, n: int) -> tuple[Ints, int]:
     """Customers as numbers 0, 1, … in order of appearance, and how many there are."""
     given = np.asarray(values)
     if given.shape != (n,):
         raise InvalidInput.of("customer", f"must have shape {(n,)} as target tells, but has {given.shape}")
+    if given.dtype.kind in "iu":
+        return _number_whole(given)
     seen: dict[Any, int] = {}
     codes = np.fromiter((seen.setdefault(c, len(seen)) for c in given.tolist()), np.int64, n)
     if any(c is None or c != c for c in seen):
         raise InvalidInput.of("customer", "must not be missing in any row")
     return codes, len(seen)
+
+
+def _number_whole(given: NDArray[Any]) -> tuple[Ints, int]:
+    """The same for whole numbers, without a look at each."""
+    _, first, codes = np.unique(given, return_index=True, return_inverse=True)
+    turn = np.empty(len(first), dtype=np.int64)
+    turn[np.argsort(first)] = np.arange(len(first))
+    return turn[codes], len(first)

@@ -17,4 +17,5 @@ from experiments.ope.terms import Terms, at_least_zero, modelled
 def dr(batch: LoggedBatch, *, clip: float = np.inf) -> Terms:
     expected, residual = modelled("dr", batch)
     used = np.minimum(batch.weight, at_least_zero("clip", clip))
-    return Terms(plain=expected + used * residual, weight=batch.weight)
+    whole = residual if np.isinf(clip) else None
+    return Terms(plain=expected + used * residual, weight=batch.weight, multiplied=whole)

@@ -17,4 +17,5 @@ from experiments.ope.terms import Terms, at_least_zero
 
 def ips(batch: LoggedBatch, *, clip: float = np.inf) -> Terms:
     used = np.minimum(batch.weight, at_least_zero("clip", clip))
-    return Terms(plain=used * batch.reward, weight=batch.weight)
+    whole = batch.reward if np.isinf(clip) else None
+    return Terms(plain=used * batch.reward, weight=batch.weight, multiplied=whole)

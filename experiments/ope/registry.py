@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
 from experiments.ope.batch import LoggedBatch
+from experiments.ope.clipped import clipped_ips, clipped_snips
 from experiments.ope.dm import dm
 from experiments.ope.dr import dr
 from experiments.ope.dr_os import dr_os
 from experiments.ope.ips import ips
 from experiments.ope.mips import mips
+from experiments.ope.pseudo_inverse import pseudo_inverse
 from experiments.ope.sndr import sndr
 from experiments.ope.snips import snips
 from experiments.ope.sub_gaussian import sg_dr, sg_ips
@@ -33,6 +35,9 @@ ESTIMATORS: dict[str, Estimator] = {
     "switch-dr": switch_dr,
     "dr-os": dr_os,
     "mips": mips,
+    "clipped-ips": clipped_ips,
+    "clipped-snips": clipped_snips,
+    "pseudo-inverse": pseudo_inverse,
     "sg-ips": sg_ips,
     "sg-dr": sg_dr,
 }
@@ -52,6 +57,11 @@ def terms_of(name: str, batch: LoggedBatch, hyper: Mapping[str, float]) -> Terms
         if given not in known:
             raise InvalidInput.of(given, f"{name} takes {', '.join(known) or 'no hyperparameters'}")
     return estimator(batch, **hyper)
+
+
+def known_estimators() -> tuple[str, ...]:
+    """All names: the table's, then those of other packages."""
+    return (*ESTIMATORS, *sorted(entry.name for entry in entry_points(group=ENTRY_POINTS)))
 
 
 def _plugged_in(name: str) -> Estimator:

@@ -14,4 +14,5 @@ from experiments.ope.terms import Terms, modelled
 
 def sndr(batch: LoggedBatch) -> Terms:
     expected, residual = modelled("sndr", batch)
-    return Terms(plain=expected, top=batch.weight * residual, bottom=batch.weight, weight=batch.weight)
+    weight = batch.weight
+    return Terms(plain=expected, top=weight * residual, bottom=weight, weight=weight, multiplied=residual)

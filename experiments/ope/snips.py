@@ -13,4 +13,5 @@ from experiments.ope.terms import Terms
 
 
 def snips(batch: LoggedBatch) -> Terms:
-    return Terms(top=batch.weight * batch.reward, bottom=batch.weight, weight=batch.weight)
+    weight, reward = batch.weight, batch.reward
+    return Terms(top=weight * reward, bottom=weight, weight=weight, multiplied=reward)

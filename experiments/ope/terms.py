@@ -23,13 +23,17 @@ class Terms:
     Attributes:
         plain: (n,) the rows whose mean is taken, or None.
         top, bottom: (n,) the rows whose sums are divided, or both None.
-        weight: (n,) importance weights before clipping or shrinking; None if the log's rewards aren't used.
+        weight: (n,) importance weights before clipping or shrinking, of mean 1 but for chance, such that the
+            mean of weight · reward estimates the value too; None if the log's rewards aren't used.
+        multiplied: (n,) what `weight` multiplies, where the estimator uses it as it is; None where it clips
+            or shrinks it, or knows better odds.
     """
 
     plain: Floats | None = None
     top: Floats | None = None
     bottom: Floats | None = None
     weight: Floats | None
+    multiplied: Floats | None = None
 
 
 def linearise(terms: Terms) -> tuple[float, Floats]:

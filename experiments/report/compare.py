@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from experiments.ab import Difference, Moments, difference
-from experiments.report.customers import GROUPS, Cohort
+from experiments.report.customers import GROUPS, Cohort, Uncounted
 from experiments.report.split import Split, check_split
 from nba.chance import Group
 from nba.errors import NotEnoughData
@@ -75,6 +75,7 @@ class Report:
     split: Split
     moved: int
     recent: int
+    uncounted: Uncounted
 
 
 def ab_report(cohort: Cohort, playbook: Playbook, level: float = 0.95) -> Report:
@@ -96,6 +97,7 @@ def ab_report(cohort: Cohort, playbook: Playbook, level: float = 0.95) -> Report
         split=check_split({str(g): f.customers for g, f in groups.items()}, cohort.expected),
         moved=cohort.moved,
         recent=cohort.recent,
+        uncounted=cohort.uncounted,
     )
 
 

@@ -15,13 +15,16 @@ from typing import get_args
 import polars as pl
 
 from experiments.log import touchpoint_frame
+from experiments.report.kept import KeptPlaybooks
 from nba.chance import Group
 from nba.errors import InvalidInput
-from nba.playbook.compile import Playbook, parse
-from nba.playbook.schema import Groups
+from nba.model import timestamp
+from nba.playbook.compile import Playbook
 from nba.rewards.reward import worth
 from nba.stores.ports import DecisionRow, Store
 
+FEW_LATER = 10_000
+"""Decisions after as-of are counted so far; who asks about the past doesn't read all that came since."""
 GROUPS: tuple[Group, ...] = get_args(Group)
 _SHOWN = {
     "customer": pl.String,
@@ -31,6 +34,14 @@ _SHOWN = {
     "contact": pl.Boolean,
     "cost": pl.Float64,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncounted:
+    """Decisions that were `held` and never shown, and those of `later`, from as-of on, up to FEW_LATER."""
+
+    held: int
+    later: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,7 @@ class Cohort:
         expected: how many customers each group should have by the shares of the playbooks they entered under.
         moved: customers whose decisions name more than one group.
         recent: contacts so young that their reward window is still open.
+        uncounted: the decisions before `as_of` and after it that count for nobody.
     """
 
     since: float
@@ -53,6 +65,7 @@ class Cohort:
     expected: Mapping[str, float]
     moved: int
     recent: int
+    uncounted: Uncounted
 
     def of(self, group: Group) -> pl.DataFrame:
         return self.customers.filter(pl.col("group") == group)
@@ -76,14 +89,17 @@ def read_cohort(
     """
     if since >= as_of:
         raise InvalidInput.of("since", "must be before as-of")
-    playbooks = _Playbooks(playbook, store)
-    chunks = [pl.DataFrame(schema=_SHOWN)]
+    playbooks = KeptPlaybooks(playbook, store)
+    chunks, held = [pl.DataFrame(schema=_SHOWN)], 0
     for rows in store.decisions(float("-inf"), as_of):
         chunks.append(_shown(rows, playbooks))
+        held += sum(row.status != "active" for row in rows)
         progress(len(rows))
     shown = pl.concat(chunks)
+    later = len(next(store.decisions(as_of, float("inf"), chunk=FEW_LATER), []))
+    uncounted = Uncounted(held=held, later=later)
     if shown.is_empty():
-        raise InvalidInput.of("store", "has no decisions in this time; serve some first, or move --as-of")
+        raise InvalidInput.of("store", _nothing(uncounted, as_of))
     start = max(since, float(shown["decided_at"][0]))
     customers = _customers(shown, start)
     window = playbook.spec.objectives.window
@@ -95,37 +111,21 @@ def read_cohort(
         expected=_expected(customers["playbook"], playbooks),
         moved=int((customers["groups"] > 1).sum()),
         recent=shown.filter(recent).height,
+        uncounted=uncounted,
     )
 
 
-class _Playbooks:
-    """The playbooks that decisions name, each parsed once."""
-
-    def __init__(self, now: Playbook, store: Store) -> None:
-        self._store = store
-        self._known = {now.version: now}
-
-    def cost(self, row: DecisionRow) -> float:
-        arms = self._of(row.playbook).arms
-        if row.arm not in arms.index:
-            raise InvalidInput.of(
-                "store", f"a decision names the arm {row.arm}, {row.playbook} has none such"
-            )
-        return float(arms.cost[arms.index[row.arm]])
-
-    def groups(self, version: str) -> Groups:
-        return self._of(version).spec.groups
-
-    def _of(self, version: str) -> Playbook:
-        if version not in self._known:
-            text = self._store.playbook(version)
-            if text is None:
-                raise InvalidInput.of("playbook", f"the store does not keep {version}")
-            self._known[version] = parse(text, source=version)
-        return self._known[version]
+def _nothing(uncounted: Uncounted, as_of: float) -> str:
+    left = [f"{said} {count:,}" for said, count in (("held and never shown:", uncounted.held),) if count]
+    left += [f"later: {uncounted.later:,}"] if uncounted.later else []
+    not_counted = f" ({', '.join(left)})" if left else ""
+    return (
+        f"has no decisions that were shown before {timestamp(as_of)}{not_counted}; serve some first, or move "
+        "--as-of"
+    )
 
 
-def _shown(rows: Sequence[DecisionRow], playbooks: _Playbooks) -> pl.DataFrame:
+def _shown(rows: Sequence[DecisionRow], playbooks: KeptPlaybooks) -> pl.DataFrame:
     """Decisions that were shown; held ones that never were tell nothing."""
     cells = [
         (row.surrogate, row.group, row.playbook, row.decided_at, row.channel is not None, playbooks.cost(row))
@@ -168,10 +168,10 @@ def _earned(
     return joined.with_columns(pl.col("earned", "before").fill_null(0.0))
 
 
-def _expected(versions: pl.Series, playbooks: _Playbooks) -> dict[str, float]:
+def _expected(versions: pl.Series, playbooks: KeptPlaybooks) -> dict[str, float]:
     expected: dict[str, float] = dict.fromkeys(GROUPS, 0.0)
     for version, count in versions.value_counts().iter_rows():
-        shares = playbooks.groups(version)
+        shares = playbooks.of(version).spec.groups
         expected["holdout"] += shares.holdout * count
         expected["random_eligible"] += shares.random_eligible * count
         expected["treatment"] += (1 - shares.holdout - shares.random_eligible) * count

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from experiments.ab import Difference
 from experiments.report.compare import GroupFigures, Report
+from experiments.report.tables import captured, figures, table
 from experiments.report.words import (
     NAMES,
     amount,
@@ -34,8 +33,8 @@ def show(report: Report, console: Console) -> None:
     console.print(
         f"{report.playbook}, {period}; each: {report.currency} or count per customer", highlight=False
     )
-    console.print(_table(group_rows(report)))
-    console.print(_table(comparison_rows(report)))
+    console.print(table(group_rows(report)))
+    console.print(table(comparison_rows(report)))
     for line in (conclusion(c, report.currency, report.level) for c in report.comparisons):
         console.print(line, highlight=False, soft_wrap=True)
     for line in warnings(report):
@@ -45,10 +44,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def as_text(report: Report) -> str:
-    console = Console(file=io.StringIO(), width=160, no_color=True, force_terminal=False)
-    with console.capture() as capture:
-        show(report, console)
-    return capture.get()
+    return captured(lambda console: show(report, console))
 
 
 def group_rows(report: Report) -> list[dict[str, str]]:
@@ -96,8 +92,8 @@ def as_json(report: Report) -> dict[str, Any]:
                 "treatment": c.treatment,
                 "control": c.control,
                 "adjusted": c.adjusted,
-                "absolute": _figures(c.absolute),
-                "relative": _figures(c.relative),
+                "absolute": figures(c.absolute),
+                "relative": figures(c.relative),
                 "conclusion": conclusion(c, report.currency, report.level),
             }
             for c in report.comparisons
@@ -105,6 +101,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "sample_ratio": _split(report),
         "moved": report.moved,
         "recent_contacts": report.recent,
+        "not_counted": asdict(report.uncounted),
         "warnings": warnings(report),
         "notes": notes(report),
     }
@@ -122,14 +119,8 @@ def _group(f: GroupFigures) -> dict[str, float]:
 def _split(report: Report) -> dict[str, Any]:
     split = report.split
     known = not isinstance(split.p_value, NotEnoughData)
-    judged = {"p_value": split.p_value} if known else _figures(split.p_value)
+    judged = {"p_value": split.p_value} if known else figures(split.p_value)
     return {"expected": dict(split.expected), "suspicious": split.suspicious, **judged}
-
-
-def _figures(found: Difference | NotEnoughData | float) -> dict[str, Any]:
-    if isinstance(found, NotEnoughData):
-        return {"not_enough_data": found.detail, "figures": found.figures}
-    return asdict(found) if isinstance(found, Difference) else {"value": found}
 
 
 def _absolute(found: Difference | NotEnoughData) -> list[str]:
@@ -154,12 +145,3 @@ def _stderr(f: GroupFigures) -> float:
 
 def _cells(heads: Sequence[str], values: Sequence[str]) -> dict[str, str]:
     return dict(zip(heads, values or [""] * len(heads), strict=True))
-
-
-def _table(rows: Sequence[dict[str, str]]) -> Table:
-    table = Table()
-    for position, head in enumerate(rows[0]):
-        table.add_column(head, justify="left" if position == 0 else "right")
-    for row in rows:
-        table.add_row(*row.values())
-    return table

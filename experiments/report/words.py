@@ -6,8 +6,10 @@ import math
 
 from experiments.ab import Difference
 from experiments.report.compare import Comparison, Report
+from experiments.report.customers import FEW_LATER
 from experiments.report.split import SUSPICIOUS, Split
 from nba.errors import NotEnoughData
+from nba.model import timestamp
 
 DAY = 86_400.0
 NAMES = {"treatment": "treatment", "random_eligible": "random-eligible", "holdout": "holdout"}
@@ -77,6 +79,14 @@ def notes(report: Report) -> list[str]:
         said.append(
             f"{report.recent:,} contacts are younger than the reward window of {report.window / DAY:g} days: "
             "their cost is in, some of what they bring is still to come"
+        )
+    if report.uncounted.held:
+        said.append(f"not counted: {report.uncounted.held:,} decisions that were held and never shown")
+    if report.uncounted.later:
+        more = " or more" if report.uncounted.later >= FEW_LATER else ""
+        said.append(
+            f"not counted: {report.uncounted.later:,}{more} decisions from {timestamp(report.as_of)} on; a "
+            "later --as-of counts them"
         )
     return said
 

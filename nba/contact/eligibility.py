@@ -22,6 +22,7 @@ from nba.contact.actions import ACTION_RULES, ActionRules
 from nba.contact.caps import PURPOSES, CapRule, cap_rules
 from nba.contact.displacement import Displacement
 from nba.contact.limits import DailyLimits
+from nba.contact.pools import Pool
 from nba.contact.retry import LIFTING, turns
 from nba.contact.situation import DAY, ELIGIBLE, Bools, Codes, Floats, Ints, refuse
 from nba.contact.situation import Situation as Situation
@@ -38,9 +39,10 @@ _PERIOD = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}  # with a day to 
 
 @dataclass(frozen=True, eq=False)
 class Gatekeeper:
-    """The playbook's contact rules, compiled."""
+    """The playbook's contact rules, compiled; of its daily limits a pool's part, where experiments run."""
 
     playbook: Playbook
+    pool: Pool | None = None
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -101,8 +103,8 @@ class Gatekeeper:
         return [] if self._limits is None else self._limits.keys(self.timetable.send_at(now, zones))
 
     def day_of(self, send_at: float, action: str) -> str | None:
-        """The day of the playbook's time zone on which a contact counts, `2026-11-22`; None where the
-        action has no daily limit."""
+        """The day of the playbook's time zone on which a contact counts, `2026-11-22`, with its pool,
+        `2026-11-22@bolder.bold`, where it has one; None where the action has no daily limit."""
         return None if self._limits is None else self._limits.day_of(send_at, action)
 
     def room(self, used: Mapping[tuple[str, str], Used], keys: Sequence[tuple[str, str]]) -> int | None:
@@ -201,7 +203,7 @@ class Gatekeeper:
 
     @cached_property
     def _limits(self) -> DailyLimits | None:
-        return DailyLimits.of(self.playbook)
+        return DailyLimits.of(self.playbook, self.pool)
 
     @cached_property
     def _daily(self) -> Codes:

@@ -1,17 +1,19 @@
 """What an action may use up on a day, over all customers: contacts, and their cost.
 
 A contact counts on the day of the playbook's time zone on which it is to be sent. What is used up is told
-by the store; here it is only compared. Contacts that give way to another give nothing back here.
+by the store; here it is only compared. Contacts that give way to another give nothing back here. While
+experiments run, a contact has to fit into its pool's part of the limit too (`pools.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
 import numpy as np
 
+from nba.contact.pools import Pool
 from nba.contact.situation import Bools, Floats, Ints
 from nba.contact.zones import day_name, day_number, local_day, local_days
 from nba.model import Used
@@ -57,32 +59,45 @@ class _Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DailyLimits:
-    """The actions that have a daily limit, over (k,) arms; `shut` are the arms that it never lets through."""
+    """The actions that have a daily limit, over (k,) arms; `shut` are the arms that it never lets through.
+
+    `limits` stand under the names by which the store counts: the action's, and `action@pool` for a part.
+    """
 
     limits: Mapping[str, _Limit]
+    pool: Pool | None
     zone: str
     timing: Ints
     shut: Bools
 
     @classmethod
-    def of(cls, playbook: Playbook) -> DailyLimits | None:
-        """None where no action has one."""
+    def of(cls, playbook: Playbook, pool: Pool | None = None) -> DailyLimits | None:
+        """None where no action has one.
+
+        Args:
+            pool: whose part of them it is; None for all of them.
+        """
         arms, limits = playbook.arms, {}
         for i, (name, action) in enumerate(playbook.spec.actions.items()):
             if action.daily is not None:
                 own = np.flatnonzero(arms.action == i)
                 timings = np.unique(arms.timing[own])
-                limits[name] = _Limit(daily=action.daily, arms=own, costs=arms.cost[own], timings=timings)
+                for key, daily in _dailies(name, action.daily, pool):
+                    limits[key] = _Limit(daily=daily, arms=own, costs=arms.cost[own], timings=timings)
         if not limits:
             return None
         shut = np.zeros(len(arms), dtype=np.bool_)
         for limit in limits.values():
-            shut[limit.arms] = limit.over(_NOTHING)
-        return cls(limits=limits, zone=playbook.spec.timezone, timing=arms.timing, shut=shut)
+            shut[limit.arms] |= limit.over(_NOTHING)
+        return cls(limits=limits, pool=pool, zone=playbook.spec.timezone, timing=arms.timing, shut=shut)
 
     def day_of(self, send_at: float, action: str) -> str | None:
-        """The day on which a contact counts; None where the action has no limit."""
-        return day_name(local_day(floor(send_at), self.zone)) if action in self.limits else None
+        """The day on which a contact counts, with its pool; None where the action has no limit."""
+        pool = self.pool
+        if action not in (self.limits if pool is None else pool.own):
+            return None
+        day = day_name(local_day(floor(send_at), self.zone))
+        return day if pool is None else pool.day(day)
 
     def keys(self, moments: Floats) -> list[tuple[str, str]]:
         """(n, timings) moments → every (action, day) that they could use up, sorted."""
@@ -139,3 +154,13 @@ class DailyLimits:
     def _days(self, moments: Floats) -> Ints:
         zones: Sequence[str] = [self.zone] * len(moments)
         return local_days(moments, zones)
+
+
+def _dailies(action: str, daily: Daily, pool: Pool | None) -> Iterator[tuple[str, Daily]]:
+    """The limits of an action, under the names by which the store counts them."""
+    if pool is None:
+        yield action, daily
+        return
+    if action in pool.whole:
+        yield action, pool.whole[action]
+    yield pool.key(action), pool.own[action]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Situation:
         asked_actions, asked_channels: (n, actions), (n, channels) True where the request allows them.
         holdout: (n,) True for customers never acted upon.
         used: (action, day) → what is used up of a daily limit, over all customers; missing is nothing.
+        segments: n segments as the log has them; empty where no model serves.
     """
 
     now: Floats
@@ -43,6 +45,7 @@ class Situation:
     asked_channels: Bools
     holdout: Bools
     used: Mapping[tuple[str, str], Used] = field(default_factory=dict)
+    segments: Sequence[Mapping[str, Any]] = ()
 
     def repeated(self, row: int, moments: Sequence[float], ages: Sequence[int] = ()) -> Situation:
         """One customer at several moments, everything else as it is.
@@ -68,6 +71,7 @@ class Situation:
             asked_actions=self.asked_actions[rows],
             asked_channels=self.asked_channels[rows],
             holdout=self.holdout[rows],
+            segments=[self.segments[row] for row in rows.tolist()] if self.segments else (),
         )
 
 

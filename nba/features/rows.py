@@ -16,7 +16,7 @@ from nba.contact.timing import local_clock
 from nba.features.state import States
 from nba.journey.scores import ScoreModels
 from nba.playbook.compile import Playbook
-from nba.playbook.declaration import Feature
+from nba.playbook.declaration import MOVES, Feature
 from nba.playbook.rules import Rule
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,19 @@ def assemble(
     if scores is not None:
         X[:, places.score] = scores.scores(X)
     X[:, places.stage] = stage_of(playbook.stage_rules, X)
+    if places.moves and scores is not None:
+        X[:, places.moves] = moves(X[:, places.stage], scores.next_stage(X))
     return X
+
+
+def moves(stage: Floats, following: Floats) -> Floats:
+    """(n,) stages, (n, stages) odds of each stage to come → (n, 2) of one further up the list, of one further
+    down; NaN where the stage is not known."""
+    places = np.arange(following.shape[1])
+    known = np.nan_to_num(stage)[:, None]
+    odds = [np.where(side, following, 0.0).sum(axis=1) for side in (places < known, places > known)]
+    unknown = np.isnan(stage) | np.isnan(following).any(axis=1)
+    return np.where(unknown[:, None], np.nan, np.column_stack(odds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +85,7 @@ class _Places:
     weekday: int
     score: list[int]
     stage: int
+    moves: list[int]
 
 
 @lru_cache(maxsize=16)
@@ -88,6 +101,7 @@ def _places(playbook: Playbook) -> _Places:
         weekday=schema.index["weekday"],
         score=[i for i, f in features if f.group == "score"],
         stage=schema.index["stage"],
+        moves=[schema.index[name] for name in MOVES] if playbook.spec.scores.stages else [],
     )
 
 

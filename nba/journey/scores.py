@@ -134,7 +134,7 @@ def seal_scores(
         kind=KIND,
         specification="lightgbm",
         playbook=playbook,
-        features=schema.fingerprint,
+        features=schema.basis,
         data_from=data_from,
         data_to=data_to,
         rows=rows,
@@ -155,7 +155,7 @@ def unseal_scores(artefact: Artefact, schema: FeatureSchema) -> ScoreModels:
     """
     if artefact.manifest.kind != KIND:
         raise CorruptArtefact(f"this is an artefact of kind {artefact.manifest.kind!r}, not {KIND!r}")
-    if artefact.manifest.features != schema.fingerprint:
+    if artefact.manifest.features != schema.basis:
         raise CorruptArtefact("the scores were trained on other features than the playbook declares; train")
     try:
         models = [_restored(entry, artefact.files) for entry in json.loads(artefact.files["models.json"])]

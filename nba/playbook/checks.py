@@ -11,8 +11,10 @@ from zoneinfo import available_timezones
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.declaration import CONTACT, declare, identifier
 from nba.playbook.hours import hours_of
+from nba.playbook.reaction_checks import check_reactions
 from nba.playbook.rules import nearest
 from nba.playbook.schema import PlaybookSpec
+from nba.playbook.trials import check_trials
 
 Finding = tuple[tuple[str | int, ...], str]
 
@@ -27,6 +29,8 @@ def check(spec: PlaybookSpec) -> list[Finding]:
         *_hours(spec),
         *_identifiers(spec),
         *_words(spec),
+        *check_trials(spec),
+        *check_reactions(spec),
     ]
     # A name that is wrong by itself mostly clashes too, which would be told of each of its features.
     return found or [*_columns(spec)]

@@ -6,68 +6,23 @@ is wrong: first all that is wrong in shape, then all that is wrong in meaning.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import ValidationError
 
 from nba.errors import FieldError, InvalidPlaybook
-from nba.playbook.arms import ArmTable, arm_table
+from nba.playbook.arms import arm_table
+from nba.playbook.book import Playbook as Playbook
 from nba.playbook.checks import check
 from nba.playbook.contradictions import contradictions
-from nba.playbook.declaration import FeatureSchema, declare
+from nba.playbook.declaration import declare
 from nba.playbook.document import Document, not_yaml
-from nba.playbook.rules import Rule, RuleError, compile_rule, rule_names
+from nba.playbook.rules import Rule, RuleError, compile_rule, rule_names, segment_names
 from nba.playbook.schema import PlaybookSpec
-
-
-@dataclass(frozen=True, eq=False)
-class Playbook:
-    """A checked playbook.
-
-    Attributes:
-        spec: the file's values.
-        text: the file, kept so that a decision can be replayed under it.
-        schema: its features.
-        arms: its arm table.
-        stage_rules: one rule a stage, over state, attribute, context, moment and score features.
-        action_rules, stop_rules, incumbent_rules: likewise, over all features.
-        catalogue_rule: of the actions that a caller brings along.
-        base: the playbook as loaded, where this one has such actions; `catalogue.bring` makes these.
-    """
-
-    spec: PlaybookSpec
-    text: str
-    schema: FeatureSchema
-    arms: ArmTable
-    stage_rules: tuple[Rule, ...]
-    action_rules: tuple[Rule, ...]
-    stop_rules: tuple[Rule, ...]
-    incumbent_rules: tuple[Rule, ...]
-    catalogue_rule: Rule
-    base: Playbook | None = None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Twelve hex digits of SHA-256 over the file's canonical values; comments don't count."""
-        if self.base is not None:
-            return self.base.fingerprint
-        text = json.dumps(self.spec.canonical())
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    @cached_property
-    def version(self) -> str:
-        """As decisions name it: `coffee@9f3c…`."""
-        return f"{self.spec.name}@{self.fingerprint}"
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.spec.timezone)
+from nba.playbook.variation import MOST, Combination, changed, combinations, strays
 
 
 def load(path: Path) -> Playbook:
@@ -99,6 +54,14 @@ def parse(text: str, source: str = "playbook", *, kept: bool = False) -> Playboo
         document = Document.parse(text)
     except yaml.YAMLError as error:
         raise InvalidPlaybook([not_yaml("playbook", error)], source) from None
+    book = _read(document, text, source, kept)
+    return (
+        replace(book, variations=_variations(book, document, source, kept)) if book.spec.experiments else book
+    )
+
+
+def _read(document: Document, text: str, source: str, kept: bool) -> Playbook:
+    """Raises InvalidPlaybook."""
     try:
         spec = PlaybookSpec.model_validate(document.values)
     except ValidationError as error:
@@ -107,17 +70,61 @@ def parse(text: str, source: str = "playbook", *, kept: bool = False) -> Playboo
     return _compile(spec, text, [document.error(path, detail) for path, detail in found], document, source)
 
 
+def _variations(
+    book: Playbook, document: Document, source: str, kept: bool
+) -> Mapping[Combination, Playbook]:
+    """The playbook under the changes of its experiments' variants.
+
+    Raises InvalidPlaybook for what is wrong with them; one that is `kept` leaves such a variation out.
+    """
+    wanted = combinations(book.spec.experiments)
+    if len(wanted) > MOST and not kept:
+        detail = (
+            f"their variants change the playbook in more than {MOST} ways together; put some on one layer"
+        )
+        raise InvalidPlaybook([document.error(("experiments",), detail)], source)
+    found: dict[Combination, Playbook] = {}
+    errors: dict[FieldError, None] = {}
+    for combination in wanted[:MOST]:
+        try:
+            found[combination] = _variation(book, document, combination, source, kept)
+        except InvalidPlaybook as error:
+            errors |= dict.fromkeys(error.errors)
+    if errors and not kept:
+        raise InvalidPlaybook(list(errors), source)
+    return found
+
+
+def _variation(
+    book: Playbook, document: Document, combination: Combination, source: str, kept: bool
+) -> Playbook:
+    """Errors point to the last of the changes."""
+    for path, change in changed(book.spec.experiments, combination):
+        document = document.merged(path, change, without=("experiments",))
+    varied = _read(document, document.text, source, kept)
+    errors = [document.error(path, detail) for path, detail in strays(book, varied)]
+    if errors:
+        raise InvalidPlaybook(errors, source)
+    return varied
+
+
 def _compile(
     spec: PlaybookSpec, text: str, errors: list[FieldError], document: Document, source: str
 ) -> Playbook:
     """Raises InvalidPlaybook for `errors` and for what is wrong with rules."""
     written = _rules(spec)
     names = {name for _, rule, _ in written for name in rule_names(rule)}
-    schema = declare(spec, names)
+    asked = {name for _, rule, _ in written for name in segment_names(rule)}
+    schema = declare(spec, names, asked)
     compiled: dict[tuple[str | int, ...], Rule] = {}
     for path, rule, without in written:
         try:
             compiled[path] = compile_rule(rule, schema, without)
+        except RuleError as error:
+            errors = [*errors, document.error(path, str(error))]
+    for path, rule in _segments(spec):
+        try:
+            compile_rule(rule, schema)
         except RuleError as error:
             errors = [*errors, document.error(path, str(error))]
     if errors:
@@ -136,17 +143,35 @@ def _compile(
         stop_rules=section("contact", "stops"),
         incumbent_rules=section("incumbent"),
         catalogue_rule=compiled["catalogue", "when"],
+        trigger_rules={str(path[1]): rule for path, rule in compiled.items() if _of_trigger(path, "when")},
+        until_rules={str(path[1]): rule for path, rule in compiled.items() if _of_trigger(path, "until")},
     )
 
 
 def _rules(spec: PlaybookSpec) -> list[tuple[tuple[str | int, ...], str, frozenset[str]]]:
     """Every rule of the playbook: where it stands, its text, and the features not known there."""
     anything: frozenset[str] = frozenset()
-    before_stage = frozenset({"stage"})
+    before_stage = frozenset({"stage", "segment"})
     rules: list[tuple[tuple[str | int, ...], str, frozenset[str]]] = []
     rules += [(("stages", i, "when"), s.when, before_stage) for i, s in enumerate(spec.stages)]
     rules += [(("actions", name, "when"), a.when, anything) for name, a in spec.actions.items()]
     rules += [(("catalogue", "when"), spec.catalogue.when, anything)]
     rules += [(("contact", "stops", i, "when"), s.when, anything) for i, s in enumerate(spec.contact.stops)]
     rules += [(("incumbent", i, "when"), r.when, anything) for i, r in enumerate(spec.incumbent)]
+    for name, trigger in spec.triggers.items():
+        told = (("when", trigger.when), ("until", trigger.until))
+        rules += [(("triggers", name, field), text, anything) for field, text in told if text is not None]
     return rules
+
+
+def _of_trigger(path: tuple[str | int, ...], field: str) -> bool:
+    return path[0] == "triggers" and path[-1] == field
+
+
+def _segments(spec: PlaybookSpec) -> list[tuple[tuple[str | int, ...], str]]:
+    """The rules of segments: they see what decisions do, and make no feature."""
+    return [
+        (("experiments", i, "segments", name), rule)
+        for i, experiment in enumerate(spec.experiments)
+        for name, rule in experiment.segments.items()
+    ]

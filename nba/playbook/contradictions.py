@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from nba.playbook.scalars import DAY
 from nba.playbook.schema import Action, Cap, PlaybookSpec
+from nba.playbook.trials import colliding
 
 Finding = tuple[tuple[str | int, ...], str]
 # The longest a calendar period can be, in seconds: its days, and two hours by which clocks are set back.
@@ -17,7 +18,12 @@ _PERIODS = {"day": DAY + 7_200, "week": 7 * DAY + 7_200, "month": 31 * DAY + 7_2
 
 def contradictions(spec: PlaybookSpec) -> list[Finding]:
     """Each finding is the path of the wrong field and what is wrong with it."""
-    return [*_apprentice(spec), *_caps(spec.contact.caps), *_silenced(spec)]
+    return [
+        *_apprentice(spec),
+        *_caps(spec.contact.caps),
+        *_silenced(spec),
+        *colliding(spec.experiments),
+    ]
 
 
 def _apprentice(spec: PlaybookSpec) -> Iterator[Finding]:

@@ -14,6 +14,9 @@ action a, and half-lives of 1, 7, 30 and 90 days:
     t_total                      plain count, for ever
     open_tickets                 ticket_opened_total − ticket_closed_total
     t_count_30d, t_value_30d     exact window of whole UTC days, today included; only where a rule names it
+
+The last feature is `segment`, only where a rule names it: a category of the segments that rules ask for,
+and one for all others. Which segments there are, only the published model knows (`nba/journey/segments.py`).
 """
 
 from __future__ import annotations
@@ -31,7 +34,10 @@ from nba.playbook.schema import PlaybookSpec
 
 HALF_LIVES = (1, 7, 30, 90)
 CONTACT = "contact"
-Group = Literal["state", "attribute", "context", "moment", "score", "stage"]
+SEGMENT = "segment"
+MOVES = ("move_on", "fall_back")
+ANOTHER = "(another)"  # a segment that no rule of the playbook names
+Group = Literal["state", "attribute", "context", "moment", "score", "stage", "segment"]
 _WINDOW = re.compile(r"^([a-z][a-z0-9_]*)_(count|value)_(\d+)d$")
 
 
@@ -81,11 +87,20 @@ class FeatureSchema:
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits, the same wherever a row means the same."""
-        text = json.dumps([(f.name, f.kind, f.group, f.categories) for f in self.features])
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _fingerprint(self.features)
+
+    @cached_property
+    def basis(self) -> str:
+        """The same without `segment`: for what never reads it, and so outlives a rule that asks for one."""
+        return _fingerprint(f for f in self.features if f.group != "segment")
 
     def __len__(self) -> int:
         return len(self.features)
+
+
+def _fingerprint(features: Iterable[Feature]) -> str:
+    text = json.dumps([(f.name, f.kind, f.group, f.categories) for f in features])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def identifier(name: str) -> str:
@@ -93,10 +108,17 @@ def identifier(name: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", name.lower())
 
 
-def declare(spec: PlaybookSpec, rule_names: Iterable[str] = ()) -> FeatureSchema:
-    """The schema of a playbook. `rule_names` are the names its rules use, for the exact windows."""
-    types = (*spec.touchpoints, CONTACT)
-    windows = tuple(sorted(_windows(rule_names, types), key=lambda w: w.name))
+def declare(
+    spec: PlaybookSpec, rule_names: Iterable[str] = (), segments: Iterable[str] = ()
+) -> FeatureSchema:
+    """The schema of a playbook.
+
+    Args:
+        rule_names: the names its rules use, for the exact windows and `segment`.
+        segments: the segments that its rules ask for.
+    """
+    types, used = (*spec.touchpoints, CONTACT), set(rule_names)
+    windows = tuple(sorted(_windows(used, types), key=lambda w: w.name))
     features = [Feature(name=name, kind="number", group="state") for name in _state_names(spec, types)]
     features += [Feature(name=w.name, kind="number", group="state") for w in windows]
     features += [_declared(name, kind, "attribute") for name, kind in spec.attributes.items()]
@@ -105,6 +127,11 @@ def declare(spec: PlaybookSpec, rule_names: Iterable[str] = ()) -> FeatureSchema
     features += [Feature(name=name, kind="number", group="score") for name in score_names(spec)]
     stages = tuple(stage.name for stage in spec.stages)
     features.append(Feature(name="stage", kind="category", group="stage", categories=stages))
+    if spec.scores.stages:
+        features += [Feature(name=name, kind="number", group="stage") for name in MOVES]
+    if SEGMENT in used and SEGMENT not in {f.name for f in features}:
+        known = (*sorted(set(segments) - {ANOTHER}), ANOTHER)
+        features.append(Feature(name=SEGMENT, kind="category", group="segment", categories=known))
     return FeatureSchema(
         features=tuple(features),
         types=types,

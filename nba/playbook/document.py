@@ -6,9 +6,11 @@ and merge keys work, and what they bring in keeps the line where it is written.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -32,10 +34,14 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Document:
-    """`values` are plain Python; `lines` lead from the path of each value to its line."""
+    """`values` are plain Python; `lines` lead from the path of each value to its line.
+
+    `root` is the path in the file below which they stand, where they are not the whole of it.
+    """
 
     values: Any
     lines: dict[Path, int]
+    root: Path = ()
 
     @classmethod
     def parse(cls, text: str) -> Document:
@@ -55,7 +61,23 @@ class Document:
             loader.dispose()
 
     def error(self, path: Path, detail: str) -> FieldError:
-        return FieldError(field=dotted(path), detail=detail, line=self._line(path))
+        whole = (*self.root, *path)
+        return FieldError(field=dotted(whole), detail=detail, line=self._line(whole))
+
+    def merged(self, root: Path, change: Mapping[str, Any], without: Collection[str] = ()) -> Document:
+        """The values with `change` in them, which stands at `root` and is where errors point: mappings
+        merge, all else replaces.
+
+        Args:
+            without: sections that are left out.
+        """
+        values = {name: value for name, value in self.values.items() if name not in without}
+        return Document(values=_merged(values, change), lines=self.lines, root=root)
+
+    @property
+    def text(self) -> str:
+        """The values as a file of their own, which is read as they were."""
+        return json.dumps(self.values, default=date.isoformat)
 
     def explain(self, error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
         """pydantic's errors over `model` in our words: path, line, the nearest right name."""
@@ -87,6 +109,15 @@ class Document:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
+
+
+def _merged(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: (values.get(name), value) for name, value in change.items()}
+    new = {
+        name: _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        for name, (old, value) in both.items()
+    }
+    return {**values, **new}
 
 
 def not_yaml(field: str, error: yaml.YAMLError) -> FieldError:

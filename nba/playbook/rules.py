@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from nba.playbook import truth
-from nba.playbook.declaration import Feature, FeatureSchema
+from nba.playbook.declaration import SEGMENT, Feature, FeatureSchema
 from nba.playbook.truth import BooleanCode, Bools, Floats, NumberCode
 
 Type = Literal["number", "boolean", "category"]
@@ -72,6 +72,19 @@ def rule_names(text: str) -> set[str]:
         return {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
     except RuleError:
         return set()
+
+
+def segment_names(text: str) -> set[str]:
+    """The segments by name that an expression asks for; empty where it doesn't parse."""
+    try:
+        compares = [node for node in ast.walk(_parse(text)) if isinstance(node, ast.Compare)]
+    except RuleError:
+        return set()
+    asking = [
+        node for node in compares if SEGMENT in {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    ]
+    values = [node.value for one in asking for node in ast.walk(one) if isinstance(node, ast.Constant)]
+    return {value for value in values if isinstance(value, str)}
 
 
 def compile_rule(text: str, schema: FeatureSchema, without: frozenset[str] = frozenset()) -> Rule:

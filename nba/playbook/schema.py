@@ -12,6 +12,16 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from nba.playbook.contact_policy import Cap as Cap
 from nba.playbook.contact_policy import Contact
+from nba.playbook.experiment import Experiment as Experiment
+from nba.playbook.feedback import Feedback as Feedback
+from nba.playbook.identities import Identities
+from nba.playbook.promotion import Guardrail as Guardrail
+from nba.playbook.promotion import Health as Health
+from nba.playbook.promotion import Learning as Learning
+from nba.playbook.promotion import Promotion as Promotion
+from nba.playbook.reactions import Deliver as Deliver
+from nba.playbook.reactions import Tickets as Tickets
+from nba.playbook.reactions import Trigger as Trigger
 from nba.playbook.scalars import DAY as DAY
 from nba.playbook.scalars import (
     MOST,
@@ -35,15 +45,21 @@ from nba.playbook.section import Section as Section
 
 
 class Outcome(Section):
-    """What one outcome is worth: a number, or `amount`, the outcome's own value; times `weight`."""
+    """What one outcome is worth: a number, or `amount`, the outcome's own value; times `weight`.
+
+    It counts for `window` after a decision, the objectives' own by default; what outcomes of this type are
+    worth together after one decision is at most `cap`, either way.
+    """
 
     value: Annotated[Number | Literal["amount"], BeforeValidator(worth)]
     weight: Number = 1.0
+    window: Seconds | None = None
+    cap: Annotated[float, Field(strict=True, gt=0, le=MOST)] | None = None
 
 
 class Objectives(Section):
     """The reward: the worth of all outcomes in [decided_at, decided_at + window), clipped, less the cost of
-    the contact."""
+    the contact. No outcome's own window is longer, so a reward is mature when `window` is over."""
 
     window: Seconds
     outcomes: dict[FeatureName, Outcome] = Field(min_length=1)
@@ -56,10 +72,14 @@ class Stage(Section):
 
 
 class Channel(Section):
-    """`consent: true` means that unknown consent is no consent; `cost` is per contact."""
+    """`consent: true` means that unknown consent is no consent; `cost` is per contact.
+
+    With `deliver: smtp` contacts are sent by `nba deliver` itself, as `deliver.smtp` says.
+    """
 
     cost: Cost = 0.0
     consent: bool = True
+    deliver: Literal["smtp"] | None = None
 
 
 class Timing(Section):
@@ -196,20 +216,12 @@ class Churn(Section):
 
 
 class Scores(Section):
+    """`stages: true` adds `move_on` and `fall_back`: the probability that the customer stands in a stage
+    further up, or further down, in the playbook's list when the reward window is over."""
+
     propensity: dict[FeatureName, Propensity] = Field(default_factory=dict)
     churn: Churn | None = None
-
-
-class Promotion(Section):
-    """When a challenger becomes champion, on the paired DR difference at confidence `level`.
-
-    A refresh of the same specification must not be worse by more than `margin` of the champion's
-    value; a new specification must be better.
-    """
-
-    level: float = Field(default=0.95, strict=True, gt=0.5, lt=1)
-    margin: float = Field(default=0.05, strict=True, gt=0, lt=1)
-    decisions: int = Field(default=500, strict=True, ge=1, le=10**9)
+    stages: bool = Field(default=False, strict=True)
 
 
 class PlaybookSpec(Section):
@@ -233,11 +245,49 @@ class PlaybookSpec(Section):
     exploration: Exploration = Field(default_factory=Exploration)
     groups: Groups = Field(default_factory=Groups)
     scores: Scores = Field(default_factory=Scores)
+    feedback: Feedback = Field(default_factory=Feedback)
+    identities: Identities = Field(default_factory=Identities)
     promotion: Promotion = Field(default_factory=Promotion)
+    learning: Learning = Field(default_factory=Learning)
+    health: Health = Field(default_factory=Health)
+    experiments: list[Experiment] = Field(default_factory=list)
+    tickets: Tickets = Field(default_factory=Tickets)
+    triggers: dict[Name, Trigger] = Field(default_factory=dict, max_length=100)
+    deliver: Deliver = Field(default_factory=Deliver)
 
     def canonical(self) -> dict[str, Any]:
         """The same for two files that mean the same; what the fingerprint is taken of.
 
-        Order counts: arms and features stand in the order of the file.
+        Order counts: arms and features stand in the order of the file. What came into the playbook after
+        decisions were made under it counts only where it says something, so that these keep their name.
         """
-        return self.model_dump(mode="json", by_alias=True)
+        values = self.model_dump(mode="json", by_alias=True)
+        for name, default in _LATER.items():
+            if getattr(self, name) == default:
+                del values[name]
+        for name in ("n_psi", "ramp", "guardrails"):
+            if getattr(self.promotion, name) == getattr(_LATER_PROMOTION, name):
+                del values["promotion"][name]
+        for channel in values["channels"].values():
+            if channel["deliver"] is None:
+                del channel["deliver"]
+        if not self.scores.stages:
+            del values["scores"]["stages"]
+        for outcome in values["objectives"]["outcomes"].values():
+            for name in ("window", "cap"):
+                if outcome[name] is None:
+                    del outcome[name]
+        return values
+
+
+_LATER_PROMOTION = Promotion()
+_LATER: dict[str, Any] = {
+    "feedback": Feedback(),
+    "identities": Identities(),
+    "learning": Learning(),
+    "health": Health(),
+    "experiments": [],
+    "tickets": Tickets(),
+    "triggers": {},
+    "deliver": Deliver(),
+}

@@ -21,15 +21,16 @@ from nba.policies.policy import Bools, Floats
 from nba.policies.served import ServedPolicy
 from nba.policies.vowpal import extract, namespace, workspace
 
-_FEATURES = 60
+FEATURES = 60
 _SEED = 0
 _TRAINING = 2_000
+_FIFTY = [(4, 2)] * 6 + [(1, 1)]  # channels and timings of each action
 Measure = dict[str, float | str]
 
 
 def choose_50() -> Measure:
     """One customer, 50 arms, 60 features: microseconds a choice."""
-    return _one("choose.50", channels=4, shapes=[(4, 2)] * 6 + [(1, 1)])
+    return _one("choose.50", channels=4, shapes=_FIFTY)
 
 
 def choose_600() -> Measure:
@@ -39,11 +40,11 @@ def choose_600() -> Measure:
 
 def choose_bulk(customers: int = 100_000) -> Measure:
     """50 arms, 60 features, many customers, one process: decisions a second."""
-    with _bench(channels=4, shapes=[(4, 2)] * 6 + [(1, 1)]) as bench:
+    with _bench(channels=4, shapes=_FIFTY) as bench:
         X, eligible, uniforms = _moments(bench.policy, customers)
         ours = customers / _best(lambda: draw(bench.policy.choose(X, eligible).odds, uniforms), 1, 3)
         theirs = 1 / _best(bench.ask, 20, 3)
-    return _line("choose.bulk", ours, "decisions/s", theirs, ours / theirs)
+    return line("choose.bulk", ours, "decisions/s", theirs, ours / theirs)
 
 
 def _one(name: str, channels: int, shapes: list[tuple[int, int]]) -> Measure:
@@ -51,7 +52,7 @@ def _one(name: str, channels: int, shapes: list[tuple[int, int]]) -> Measure:
         X, eligible, uniforms = _moments(bench.policy, 1)
         ours = 1e6 * _best(lambda: draw(bench.policy.choose(X, eligible).odds, uniforms), 500, 7)
         theirs = 1e6 * _best(bench.ask, 20, 7)
-    return _line(name, ours, "us", theirs, theirs / ours)
+    return line(name, ours, "us", theirs, theirs / ours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _bench(channels: int, shapes: list[tuple[int, int]]) -> Iterator[_Bench]:
     playbook = _playbook(channels, shapes)
     arms, rng = playbook.arms, np.random.default_rng(_SEED)
     X = np.zeros((_TRAINING, len(playbook.schema)))
-    X[:, :_FEATURES] = rng.normal(size=(_TRAINING, _FEATURES))
+    X[:, :FEATURES] = rng.normal(size=(_TRAINING, FEATURES))
     encoder = Encoder.fit(playbook.schema, X, bins=1)
     encoded, arm = encoder.encode(X), rng.integers(len(arms), size=_TRAINING)
     reward = encoded[:, 0] * arms.action[arm] / len(arms.actions) + rng.normal(size=_TRAINING)
@@ -88,6 +89,11 @@ def _bench(channels: int, shapes: list[tuple[int, int]]) -> Iterator[_Bench]:
         lines = [namespace("c", encoded[0]) + phi for phi in about]
         policy = ServedPolicy.of(model, playbook.spec.exploration)
         yield _Bench(policy, lambda: [vw.predict(line) for line in lines])
+
+
+def fifty_arms() -> Playbook:
+    """The playbook of `choose.50`: 50 arms, silence among them, of 7 actions, 4 channels and 2 timings."""
+    return _playbook(channels=4, shapes=_FIFTY)
 
 
 def _playbook(channels: int, shapes: list[tuple[int, int]]) -> Playbook:
@@ -117,7 +123,7 @@ def _moments(policy: ServedPolicy, n: int) -> tuple[Floats, Bools, Floats]:
     rng = np.random.default_rng(_SEED + 1)
     arms = policy.model.arms
     X = np.zeros((n, int(policy.model.encoder.source.max()) + 1))  # type: ignore[attr-defined]
-    X[:, :_FEATURES] = rng.normal(size=(n, _FEATURES))
+    X[:, :FEATURES] = rng.normal(size=(n, FEATURES))
     eligible = rng.random((n, len(arms))) < 0.8
     eligible[:, 0] = True
     return X, eligible, rng.random(n)
@@ -134,5 +140,5 @@ def _best(run: Callable[[], object], times: int, rounds: int) -> float:
     return min(seconds)
 
 
-def _line(name: str, value: float, unit: str, baseline: float, ratio: float) -> Measure:
+def line(name: str, value: float, unit: str, baseline: float, ratio: float) -> Measure:
     return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}

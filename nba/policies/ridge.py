@@ -93,10 +93,11 @@ class RidgeSums:
         branch = branches(arms)[arm]
         for i in np.unique(branch):
             rows = np.flatnonzero(branch == i)
-            z = design(encoded[rows], arm[rows], arms)
-            weighted = z * w[rows, None]
-            gram[i] = weighted.T @ z
-            moment[i] = weighted.T @ reward[rows]
+            z, root = design(encoded[rows], arm[rows], arms), np.sqrt(w[rows])
+            if weight is not None:
+                z *= root[:, None]
+            gram[i] = z.T @ z  # of one array with itself, which BLAS does in half the time
+            moment[i] = z.T @ (root * reward[rows])
         return cls(
             basis=basis,
             arms=arms,

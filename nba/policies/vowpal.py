@@ -7,12 +7,13 @@ name can break a line, and rewards go in standardised. A workspace is never shar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from vowpalwabbit import Workspace
+from vowpalwabbit import CBLabel, Workspace
 
 from nba.errors import CorruptArtefact, InvalidInput
 from nba.policies.policy import Floats, Ints
@@ -115,3 +116,51 @@ def extract(vw: Any, d: int, p: int) -> Floats:
     values[1:] -= values[0]
     values[:, 1:] -= values[:, :1]
     return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenLine:
+    """A dsjson line as VW saw it.
+
+    Attributes:
+        chosen: place of the labelled action, from 0; None without a label.
+        cost, probability: of the label, as float32; NaN without one.
+        tags: of the actions, in order.
+    """
+
+    chosen: int | None
+    cost: float
+    probability: float
+    tags: tuple[str, ...]
+
+
+def read_dsjson(lines: Iterable[str]) -> Iterator[SeenLine]:
+    """Lines of a dsjson log through VW's own strict reader.
+
+    Raises:
+        InvalidInput: VW can't parse a line; the error has its number.
+    """
+    vw = Workspace("--quiet --dsjson --cb_explore_adf --strict_parse")
+    try:
+        for number, line in enumerate(lines, start=1):
+            try:
+                examples = vw.parse(line)
+            except RuntimeError as error:
+                raise InvalidInput.of("line", f"Vowpal Wabbit can't parse it: {error}", line=number) from None
+            yield _seen(examples)
+            vw.finish_example(examples)
+    finally:
+        vw.finish()
+
+
+def _seen(examples: Sequence[Any]) -> SeenLine:
+    labels = [list(example.get_label(CBLabel).costs) for example in examples]
+    actions = [i for i, costs in enumerate(labels) if not any(cost.probability < 0 for cost in costs)]
+    labelled = [place for place, i in enumerate(actions) if labels[i]]  # the shared example's is negative
+    cost = labels[actions[labelled[0]]][0] if labelled else None
+    return SeenLine(
+        chosen=labelled[0] if labelled else None,
+        cost=cost.cost if cost else float("nan"),
+        probability=cost.probability if cost else float("nan"),
+        tags=tuple(examples[i].get_tag() for i in actions),
+    )

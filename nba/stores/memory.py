@@ -5,21 +5,30 @@ Keeps nothing after the process, and knows one process only; else it promises wh
 
 from __future__ import annotations
 
-import threading
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from nba.stores.fresh import new_secret, new_surrogate
+from nba.stores.memory_people import MemoryPeople
+from nba.stores.memory_reactions import MemoryReactions
 from nba.stores.memory_transaction import MemoryTransaction as MemoryTransaction
-from nba.stores.memory_transaction import Tables
-from nba.stores.ports import Clock, ContactRow, DecisionRow, OutboxRow, Publication, TouchpointRow
+from nba.stores.ports import (
+    Clock,
+    ContactRow,
+    CustomerRow,
+    DecisionRow,
+    DrawRow,
+    OutboxRow,
+    TouchpointRow,
+)
 
 Row = TypeVar("Row")
 
 
-class MemoryStore:
+class MemoryStore(MemoryPeople, MemoryReactions):
     """See `nba.stores.ports.Store`."""
 
     def __init__(
@@ -29,15 +38,11 @@ class MemoryStore:
         secret: bytes | None = None,
         surrogates: Callable[[], str] = new_surrogate,
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._secret = secret or new_secret()
         self._surrogates = surrogates
-        self._writing = threading.Lock()
-        self._writer: int | None = None
-        self._seeing = threading.Lock()  # held while committed rows are read or replaced, never for long
-        self._tables = Tables()
         self._playbooks: dict[str, str] = {}
-        self._publications: list[Publication] = []
 
     @property
     def secret(self) -> bytes:
@@ -63,15 +68,39 @@ class MemoryStore:
         row: ContactRow | None = self._tables.contacts.get(decision_id)
         return row
 
-    def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:
+    def decisions(
+        self, since: float, until: float, chunk: int = 10_000, own: bool = False
+    ) -> Iterator[list[DecisionRow]]:
         with self._seeing:
             rows = [row for row in self._tables.decisions.values() if since <= row.decided_at < until]
-        yield from _chunks(sorted(rows, key=attrgetter("decided_at", "decision_id")), chunk)
+        ordered = sorted(rows, key=attrgetter("decided_at", "decision_id"))
+        yield from _chunks(ordered if own else self._under(ordered), chunk)
 
-    def touchpoints(self, since: float, until: float, chunk: int = 50_000) -> Iterator[list[TouchpointRow]]:
+    def draws(self, since: float, until: float, chunk: int = 50_000) -> Iterator[list[DrawRow]]:
+        for rows in self.decisions(since, until, chunk):
+            yield [DrawRow(*(getattr(row, name) for name in DrawRow._fields)) for row in rows]
+
+    def touchpoints(
+        self, since: float, until: float, chunk: int = 50_000, own: bool = False
+    ) -> Iterator[list[TouchpointRow]]:
         with self._seeing:
             rows = [row for row in self._tables.touchpoints.values() if since <= row.occurred_at < until]
-        yield from _chunks(sorted(rows, key=attrgetter("occurred_at", "source", "id")), chunk)
+        ordered = sorted(rows, key=attrgetter("occurred_at", "source", "id"))
+        yield from _chunks(ordered if own else self._under(ordered), chunk)
+
+    def moment_back(self, rows: Literal["decisions", "touchpoints"], count: int, before: float) -> float:
+        with self._seeing:
+            decided = [row.decided_at for row in self._tables.decisions.values()]
+            occurred = [row.occurred_at for row in self._tables.touchpoints.values()]
+        moments = sorted(at for at in (decided if rows == "decisions" else occurred) if at < before)
+        return float(moments[-count]) if count <= len(moments) else float("-inf")
+
+    def latest(self) -> float:
+        with self._seeing:
+            decided = [row.decided_at for row in self._tables.decisions.values()]
+            occurred = [row.occurred_at for row in self._tables.touchpoints.values()]
+        published = [publication.published_at for publication in self.audit()]
+        return max([*decided, *occurred, *published], default=float("-inf"))
 
     def links(self) -> dict[str, str]:
         with self._seeing:
@@ -81,6 +110,11 @@ class MemoryStore:
         with self._seeing:
             rows = self._tables.customers
             return {s: rows[s].customer_id for s in surrogates if s in rows}
+
+    def customer_of(self, surrogate: str) -> CustomerRow | None:
+        with self._seeing:
+            row: CustomerRow | None = copy.deepcopy(self._tables.customers.get(surrogate))
+            return row
 
     def keep_playbook(self, fingerprint: str, text: str) -> None:
         if fingerprint not in self._playbooks:
@@ -92,28 +126,6 @@ class MemoryStore:
 
     def playbooks(self) -> dict[str, str]:
         return dict(self._playbooks)
-
-    def publish(
-        self, *, kind: str, version: str, specification: str, at: float, who: str, why: str
-    ) -> Publication:
-        with self._exclusive():
-            publication = Publication(
-                number=len(self._publications) + 1,
-                kind=kind,
-                version=version,
-                specification=specification,
-                published_at=at,
-                who=who,
-                why=why,
-            )
-            self._publications.append(publication)
-        return publication
-
-    def serving(self) -> Mapping[str, Publication]:
-        return {publication.kind: publication for publication in self.audit()}
-
-    def audit(self) -> list[Publication]:
-        return list(self._publications)
 
     def outbox(self, after: int, limit: int = 1_000) -> list[OutboxRow]:
         with self._seeing:
@@ -129,11 +141,22 @@ class MemoryStore:
                 tables.contacts_of[row.surrogate] = kept
                 tables.limited.pop(row.decision_id, None)
                 del tables.contacts[row.decision_id]
+            for key, delivery in list(self._deliveries.items()):
+                if delivery.at < before:
+                    del self._deliveries[key]
+            settled = [
+                name
+                for name, ticket in tables.tickets.items()
+                if ticket.closed_at is not None and ticket.closed_at < before
+            ]
+            for name in settled:
+                del tables.tickets[name], tables.ticket_changes[name]
             return {
                 "decisions": _forget(tables.decisions, "decided_at", before),
                 "contacts": len(gone),
                 "touchpoints": _forget(tables.touchpoints, "occurred_at", before),
                 "outbox": _forget(tables.outbox, "at", before),
+                "tickets": len(settled),
             }
 
     def free_bytes(self) -> int | None:
@@ -144,17 +167,6 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if self._writer == threading.get_ident():
-            raise RuntimeError("a write inside a transaction of the same store")
-        with self._writing:
-            self._writer = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._writer = None
 
 
 def _forget(table: dict[Any, Any], time: str, before: float) -> int:

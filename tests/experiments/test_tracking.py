@@ -1,18 +1,50 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
-from experiments.tracking import Tracker, fingerprint
-from nba.errors import InvalidInput, StoreUnavailable
+from experiments.tracking import (
+    Registration,
+    RunRecord,
+    Tracker,
+    align,
+    fingerprint,
+    fingerprint_of_columns,
+)
+from nba import promotion
+from nba.errors import CorruptArtefact, InvalidInput, NotFound, StoreUnavailable
+from nba.stores.memory import MemoryStore
+from nba.stores.ports import Publication
+
+AT = 1_780_000_000.25
+WHOLE = RunRecord(
+    experiment="policy",
+    name="ridge",
+    started_at=AT,
+    id="0123456789abcdef" * 2,
+    params={"rows": 300, "champion": "uniform@0"},
+    metrics=[("value", 1.25, 0), ("regret", 0.5, 1), ("regret", 0.25, 2), ("unknown", float("nan"), 0)],
+    tags={"version": "abc", "policy": "ridge@7"},
+    tables={"arms.json": [{"arm": "push", "drawn": 3}, {"arm": "mail", "drawn": 4}]},
+    dicts={"card.json": {"rows": 300, "deep": {"a": [1, 2]}}},
+    texts={"card.md": "# Ridge €\n"},
+    files={"policy": {"manifest.json": b"{}", "W.npy": bytes(range(256))}},
+    figures={"plots/values.png": b"\x89PNG"},
+    registration=Registration(model="shop", folder="policy", tags={"version": "abc"}, description="# Ridge"),
+)
+NAMES = st.text("abcXYZ019_-. /:", min_size=1, max_size=20)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +66,167 @@ def test_what_a_run_logs_can_be_read_back(tracker: Tracker) -> None:
     assert logged["metrics"] == {"roc_auc": 0.8}  # MLflow has no NaN
     assert logged["tags"]["playbook"] == "shop@1"
     assert set(tracker.files(run.run_id)) == {"curve.png", "curve.json", "shap.json", "note.txt"}
+
+
+def test_a_record_can_be_written_down_and_read_back() -> None:
+    assert RunRecord.of_bytes(WHOLE.to_bytes()) == WHOLE
+    assert [name for name, _, _ in WHOLE.metrics] == ["value", "regret", "regret"]  # MLflow has no NaN
+    assert (
+        RunRecord(experiment="x", name="x", started_at=AT).id
+        != RunRecord(experiment="x", name="x", started_at=AT).id
+    )
+
+
+@given(
+    files=st.dictionaries(
+        st.text("abc", min_size=1), st.dictionaries(st.text("xyz", min_size=1), st.binary())
+    ),
+    figures=st.dictionaries(st.text("uvw", min_size=1), st.binary()),
+    texts=st.dictionaries(st.text("rst", min_size=1), st.text()),
+    metrics=st.lists(st.tuples(st.text("mno", min_size=1), st.floats(allow_nan=False), st.integers(0, 9))),
+    at=st.floats(0, 4e9),
+)
+def test_any_record_survives_its_bytes(
+    files: dict[str, dict[str, bytes]],
+    figures: dict[str, bytes],
+    texts: dict[str, str],
+    metrics: list[tuple[str, float, int]],
+    at: float,
+) -> None:
+    whole = replace(WHOLE, files=files, figures=figures, texts=texts, metrics=metrics, started_at=at)
+    data = whole.to_bytes()
+    assert RunRecord.of_bytes(data) == whole
+    assert whole.to_bytes() == data
+
+
+@given(cut=st.integers(0, len(WHOLE.to_bytes()) - 1))
+def test_bytes_that_were_cut_short_are_told_as_corrupt(cut: int) -> None:
+    with pytest.raises(CorruptArtefact, match="no record of a run"):
+        RunRecord.of_bytes(WHOLE.to_bytes()[:cut])
+
+
+@pytest.mark.parametrize("path", ["../out", "/etc/passwd", "a//b", "a/../b", "", "ä", "x" * 251, "a'b"])
+def test_a_name_that_mlflow_would_refuse_is_refused_when_the_record_is_made(path: str) -> None:
+    with pytest.raises(InvalidInput, match="texts"):
+        replace(WHOLE, texts={path: "x"})
+    with pytest.raises(InvalidInput, match="metrics"):
+        replace(WHOLE, metrics=[(path, 1.0, 0)])
+
+
+def test_a_record_that_is_sent_is_a_run_with_all_it_holds_at_its_own_time(tracker: Tracker) -> None:
+    run_id = tracker.send(WHOLE)
+    (run,) = [run for run in tracker.runs("policy") if run["run_id"] == run_id]
+    assert (run["name"], run["status"], run["started_at"]) == ("ridge", "FINISHED", AT)
+    assert run["params"] == {"rows": "300", "champion": "uniform@0"}
+    assert run["metrics"] == {"value": 1.25, "regret": 0.25}
+    assert json.loads(run["tags"]["mlflow.loggedArtifacts"]) == [{"path": "arms.json", "type": "table"}]
+    assert set(tracker.files(run_id)) == {"arms.json", "card.json", "card.md", "plots", "policy"}
+    client = tracker._connected().MlflowClient()
+    history = client.get_metric_history(run_id, "regret")
+    assert [(m.step, m.value, m.timestamp) for m in history] == [(1, 0.5, AT * 1000), (2, 0.25, AT * 1000)]
+    folder = Path(client.download_artifacts(run_id, ""))
+    assert (folder / "policy" / "W.npy").read_bytes() == bytes(range(256))
+    assert client.load_table(client.get_run(run_id).info.experiment_id, "arms.json", [run_id])[
+        "drawn"
+    ].tolist() == [3, 4]
+    (version,) = tracker.versions("shop")
+    assert (version.number, version.run_id, version.tags["version"]) == (1, run_id, "abc")
+
+
+def test_a_record_sent_again_writes_nothing_and_a_half_written_one_is_finished(tracker: Tracker) -> None:
+    whole = tracker.send(WHOLE)
+    client = tracker._connected().MlflowClient()
+    assert tracker.send(WHOLE) == whole
+    half = replace(WHOLE, id="b" * 32, tags={"version": "half"})
+    begun = client.create_run(
+        client.get_experiment_by_name("policy").experiment_id,
+        start_time=round(AT * 1000),
+        tags={"record": half.id},
+        run_name="ridge",
+    )
+    client.log_param(begun.info.run_id, "rows", 300)
+    client.log_metric(begun.info.run_id, "regret", 0.5, timestamp=round(AT * 1000), step=1)
+    assert tracker.send(half) == tracker.send(half) == begun.info.run_id
+    assert len(client.get_metric_history(begun.info.run_id, "regret")) == 2
+    assert len([v for v in tracker.versions("shop") if v.run_id == begun.info.run_id]) == 1
+    assert client.get_run(begun.info.run_id).info.status == "FINISHED"
+
+
+def test_a_run_that_a_person_deleted_is_not_written_again(tracker: Tracker) -> None:
+    gone = replace(WHOLE, id="d" * 32, experiment="tidied", registration=None)
+    tracker._connected().MlflowClient().delete_run(tracker.send(gone))
+    tracker.send(gone)
+    assert not tracker.runs("tidied")
+
+
+def test_an_experiment_that_a_person_deleted_comes_back_with_the_next_run(tracker: Tracker) -> None:
+    """MLflow keeps its name taken, so there is no other way to log to it."""
+    client = tracker._connected().MlflowClient()
+    first = replace(WHOLE, id="e" * 32, experiment="dropped", registration=None)
+    tracker.send(first)
+    client.delete_experiment(client.get_experiment_by_name("dropped").experiment_id)
+    run_id = tracker.send(replace(first, id="f" * 32))
+    assert run_id in [run["run_id"] for run in tracker.runs("dropped")]
+
+
+def test_the_run_behind_a_decisions_policy_is_found_by_its_name(tracker: Tracker) -> None:
+    """`linear@7` is not `linear@70`, and two playbooks may have one each."""
+    model = {"shop": "s", "cafe": "c"}
+    runs = {
+        (shop, name): tracker.send(
+            RunRecord(experiment="policy", name=name, started_at=AT, tags={"policy": name, "model": shop})
+        )
+        for shop in model
+        for name in ("linear@70", "linear@7")
+    }
+    assert tracker.run_of("linear@7", "shop") == runs["shop", "linear@7"]
+    assert tracker.run_of("linear@70", "cafe") == runs["cafe", "linear@70"]
+    assert tracker.run_of("linear@7") in (runs["shop", "linear@7"], runs["cafe", "linear@7"])
+    for unknown in ("uniform@0", "linear@8", "o'hare@1"):
+        with pytest.raises(NotFound, match="no run"):
+            tracker.run_of(unknown)
+
+
+def test_aliases_follow_what_serves_and_go_back_after_a_rollback(tracker: Tracker) -> None:
+    store = MemoryStore("request", secret=bytes(32))
+    for i, sha in enumerate(("one", "two", "three")):
+        tags = {"version": sha, "model": "desk"}
+        tracker.send(
+            RunRecord(
+                experiment="policy",
+                name=sha,
+                started_at=AT + i,
+                tags=tags,
+                files={"policy": {"model": b"x"}},
+                registration=Registration(model="desk", folder="policy", tags=tags),
+            )
+        )
+
+    def publish(sha: str, kind: str) -> Publication:
+        return store.publish(kind=kind, version=sha, specification="ridge", at=AT, who="t", why="t")
+
+    def aliases() -> dict[str, int]:
+        found = align(tracker, "desk", promotion.standing(store))
+        assert align(tracker, "desk", promotion.standing(store)) == found == tracker.aliases("desk")
+        return found
+
+    assert align(tracker, "unknown", promotion.standing(store)) == {}
+    assert aliases() == {"candidate": 3}
+    publish("one", "policy")
+    assert aliases() == {"champion": 1, "candidate": 3}
+    looking = publish("three", "challenger")
+    assert aliases() == {"champion": 1, "challenger": 3, "candidate": 2}
+    ramp = publish("two", "ramp")
+    assert aliases() == {"champion": 1, "challenger": 2, "candidate": 3}
+    promotion.promote(store, ramp, at=AT, who="t", why="it holds")
+    assert aliases() == {"champion": 2, "challenger": 3, "candidate": 1}
+    promotion.withdraw(store, "challenger", at=AT, who="t", why="enough")
+    promotion.rollback(store, at=AT, who="t", why="it doesn't")
+    assert aliases() == {"champion": 1, "candidate": 3}
+    publish("unsent", "policy")  # its run still waits to be sent: rather none than a wrong one
+    assert aliases() == {"candidate": 3}
+    assert tracker.run_of(ramp.name, "desk") == tracker.versions("desk")[1].run_id
+    assert tracker.run_of(looking.name, "desk") == tracker.versions("desk")[2].run_id
 
 
 def test_files_lie_beside_the_database(tracker: Tracker) -> None:
@@ -138,9 +331,20 @@ def test_a_column_without_a_fingerprint_is_named() -> None:
         fingerprint(pl.DataFrame({"nested": [[1], [2]]}))
 
 
-def test_what_mlflow_refuses_is_told_as_unavailable(tmp_path: Path) -> None:
-    tracker = Tracker(directory=tmp_path)
+def test_columns_have_one_fingerprint_that_changes_with_a_bit() -> None:
+    columns = {"a": np.arange(4.0), "b": np.array([1, 2, 3, 4])}
+    again = {"a": np.arange(4.0), "b": np.array([1, 2, 3, 4])}
+    assert fingerprint_of_columns(columns) == fingerprint_of_columns(again)
+    others = [
+        {"a": columns["a"]},
+        {**columns, "b": columns["b"][::-1]},
+        {**columns, "a": columns["a"] + 1e-15},
+    ]
+    assert len({fingerprint_of_columns(c) for c in (columns, *others)}) == 4
+
+
+def test_what_mlflow_refuses_is_told_as_such(tracker: Tracker) -> None:
     with pytest.raises(StoreUnavailable, match="can't be used"):
-        tracker.promote("no-such-model", "1", {})
-    with pytest.raises(StoreUnavailable, match="can't be used"):
-        tracker.register("model", "no-such-run", "policy", {})
+        tracker.point("no-such-model", {"champion": 1})
+    with pytest.raises(InvalidInput, match="refuses"):
+        tracker.send(replace(WHOLE, id="f" * 32, experiment="x" * 600))

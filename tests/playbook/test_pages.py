@@ -13,9 +13,22 @@ from nba.contact.eligibility import Gatekeeper
 from nba.model import ContactRow, Used
 from nba.playbook.compile import Playbook, parse
 from nba.playbook.document import Document
-from nba.playbook.schema import Action, Cap, Catalogue, Exploration, PlaybookSpec
+from nba.playbook.experiment import Analysis, Experiment, Metric, Variant
+from nba.playbook.promotion import Guardrail, Health, Learning, Promotion, Ramp
+from nba.playbook.reactions import (
+    Deliver,
+    Jump,
+    OnEvent,
+    Retries,
+    Smtp,
+    TicketRule,
+    Tickets,
+    Trigger,
+    Webhook,
+)
+from nba.playbook.schema import Action, Cap, Catalogue, Exploration, Outcome, PlaybookSpec
 from tests.playbook.customers import contact, customer, moment, reasons
-from tests.playbook.pages import REFERENCE, RULES, SAMPLE, examples
+from tests.playbook.pages import DOCS, REFERENCE, RULES, SAMPLE, examples
 
 
 @pytest.mark.parametrize(
@@ -25,6 +38,18 @@ def test_every_example_on_the_pages_is_part_of_a_playbook_that_loads(page: str, 
     written = Document.parse(examples(page)[heading]).values
     book = parse(json.dumps({**SAMPLE, **written}, default=str))
     assert set(written) <= book.spec.model_fields_set
+
+
+@pytest.mark.parametrize("name", ["tickets", "triggers"])
+def test_every_block_on_the_pages_of_reactions_loads(name: str) -> None:
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", (DOCS / f"{name}.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    for block in blocks:
+        written = Document.parse(block).values
+        book = parse(json.dumps({**SAMPLE, **written}, default=str))
+        assert set(written) <= book.spec.model_fields_set
+    assert len(blocks) >= 2
 
 
 def test_no_example_is_overlooked() -> None:
@@ -111,7 +136,14 @@ def test_the_table_of_reasons_has_every_reason_in_the_order_in_which_rules_are_a
     assert set(there) == set(told)
 
 
-@pytest.mark.parametrize("model", [PlaybookSpec, Action, Catalogue, Cap, Exploration])
+MODELS = (
+    *(PlaybookSpec, Outcome, Action, Catalogue, Cap, Exploration, Promotion, Ramp, Guardrail, Learning),
+    *(Health, Experiment, Variant, Metric, Analysis),
+    *(Tickets, TicketRule, OnEvent, Jump, Trigger, Deliver, Webhook, Retries, Smtp),
+)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_the_reference_names_every_field(model: type[BaseModel]) -> None:
     missing = [
         name for name in model.model_fields if f"`{name}" not in REFERENCE and f".{name}`" not in REFERENCE

@@ -7,10 +7,13 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from nba.contact.eligibility import Gatekeeper
 from nba.model import ContactRow
 from nba.playbook.compile import Playbook, parse
+from nba.playbook.experiment import Experiment
+from nba.playbook.promotion import Health, Learning, Promotion
 from tests.playbook.customers import contact, customer
 
 MONDAY, HOUR = 1_773_014_400.0, 3_600.0  # 2026-03-09 00:00 UTC
@@ -19,6 +22,12 @@ MONDAY, HOUR = 1_773_014_400.0, 3_600.0  # 2026-03-09 00:00 UTC
 @pytest.fixture(scope="module")
 def sample() -> Playbook:
     return parse(files("nba.playbook").joinpath("sample.yaml").read_text(encoding="utf-8"))
+
+
+def in_use() -> str:
+    """The sample with every commented field taken into use."""
+    text = files("nba.playbook").joinpath("sample.yaml").read_text(encoding="utf-8")
+    return re.sub(r"^( *)# ( *)(?=[a-z_]+:|- (\{|[a-z]+:))", r"\1\2", text, flags=re.MULTILINE)
 
 
 def test_it_says_what_the_contract_promises(sample: Playbook) -> None:
@@ -71,9 +80,7 @@ def test_a_new_customer_stands_at_the_first_stage(sample: Playbook) -> None:
 
 
 def test_what_stands_in_it_as_a_comment_can_be_put_to_use(sample: Playbook) -> None:
-    text = files("nba.playbook").joinpath("sample.yaml").read_text(encoding="utf-8")
-    fields = re.sub(r"^( *)# ( *)(?=[a-z_]+:|- \{)", r"\1\2", text, flags=re.MULTILINE)
-    used = parse(fields)
+    used = parse(in_use())
     action, caps = used.spec.actions["bogo-10"], used.spec.contact.caps
     assert set(type(action).model_fields) == action.model_fields_set
     assert (action.priority, action.lever, used.spec.mode) == (10, 1.5, "apprentice")
@@ -81,3 +88,30 @@ def test_what_stands_in_it_as_a_comment_can_be_put_to_use(sample: Playbook) -> N
     assert used.spec.contact.quiet_hours is not None
     assert "attribute=price" in used.arms.feature_names
     assert sample.arms.names == used.arms.names
+
+
+@pytest.mark.parametrize(
+    ("section", "model"), [("promotion", Promotion), ("learning", Learning), ("health", Health)]
+)
+def test_every_field_of_the_sections_about_learning_is_there_to_be_used(
+    section: str, model: type[BaseModel]
+) -> None:
+    """What a page alone explains is found by nobody: a field that is added comes here too."""
+    used = getattr(parse(in_use()).spec, section)
+    assert used.model_fields_set == set(model.model_fields)
+
+
+def test_what_learning_and_experiments_can_do_is_there_to_be_used() -> None:
+    spec = parse(in_use()).spec
+    assert spec.promotion.ramp is not None
+    assert [rail.name for rail in spec.promotion.guardrails] == ["leaving"]
+    (experiment,) = spec.experiments
+    assert list(experiment.variants) == ["usual", "braver"]
+    assert set(Experiment.model_fields) - experiment.model_fields_set == {"salt"}
+    visit = spec.objectives.outcomes["visit"]
+    assert (visit.window, visit.cap) == (86_400.0, 0.1)
+
+
+def test_what_is_commented_says_what_holds_without_it(sample: Playbook) -> None:
+    """The figures of `health` are its defaults, so that who takes the comment away changes nothing else."""
+    assert parse(in_use()).spec.health == sample.spec.health

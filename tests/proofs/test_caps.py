@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from nba.playbook.compile import load
+from nba.playbook.document import Document
 from nba.stores.open import open_store
 from tests.proofs.books import Books, agree
 from tests.proofs.connections import Reply, Request, ask_all
@@ -117,7 +118,7 @@ def test_the_cap_holds_while_events_outcomes_and_activations_come_in_between(
 def test_a_daily_limit_is_used_up_to_the_last_and_never_overdrawn(tmp_path: Path, url: str) -> None:
     """300 customers for 60 contacts, each asked four times: too few would come but once in 10⁵⁰."""
     most, zone = 60, _where_it_is_noon()
-    book = yaml.safe_load(SAMPLE.read_text())
+    book = Document.parse(SAMPLE.read_text()).values
     book["timezone"] = zone
     book["actions"]["bogo-10"] |= {"daily": {"contacts": most}, "timings": ["now"]}
     (tmp_path / "limited.yaml").write_text(yaml.safe_dump(book))

@@ -156,8 +156,8 @@ def _iso(hours: int) -> str:
 
 
 @st.composite
-def playbooks(draw: st.DrawFn) -> Playbook:
-    """Contact rules of all kinds, drawn together; arms, explorers and groups too."""
+def playbooks(draw: st.DrawFn, trying: bool = False) -> Playbook:
+    """Contact rules of all kinds, drawn together; arms, explorers and groups too; experiments on them."""
     channels = {
         name: {"consent": draw(st.booleans()), "cost": cost}
         for name, cost in (("email", 0.5), ("push", 0.1), ("web", 0.0))
@@ -187,6 +187,8 @@ def playbooks(draw: st.DrawFn) -> Playbook:
         "exploration": {"explorer": explorer, "floor": draw(st.sampled_from([0.0, 0.05, 0.3]))},
         "groups": {"holdout": 0.2, "random_eligible": 0.2},
     }
+    if trying:
+        spec["experiments"] = _experiments(draw, list(actions))
     try:
         return parse(json.dumps(spec), kept=True)  # which is YAML, and quick to read
     except InvalidPlaybook:  # a part of the day that lies wholly in the quiet hours
@@ -225,3 +227,38 @@ def _action(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         action["valid_until"] = _iso(draw(st.integers(60, 120)))
     return action
+
+
+_CHANGES: tuple[dict[str, Any], ...] = (
+    {},
+    {"exploration": {"explorer": "epsilon-greedy", "floor": 0.3}},
+    {"contact": {"caps": [{"max": 1, "within": "7d"}]}},
+    {"contact": {"caps": [], "stops": [{"name": "seen", "when": "purchase_total > 0"}]}},
+    {"contact": {"quiet_hours": {"from": "00:00", "to": "06:00"}}},
+)
+
+
+def _experiments(draw: st.DrawFn, actions: list[str]) -> list[dict[str, Any]]:
+    """Two on one layer, which change rules; one on another, which changes actions and who decides."""
+
+    def variants(of: Any) -> dict[str, Any]:
+        drawn = draw(st.lists(of, min_size=2, max_size=3))
+        weights = st.sampled_from([1.0, 3.0])
+        return {f"v{i}": {"weight": draw(weights), **variant} for i, variant in enumerate(drawn)}
+
+    changed = st.sampled_from(actions).flatmap(lambda name: _changed_action(name))
+    ruled = st.sampled_from(_CHANGES).map(lambda change: {"change": change})
+    policy = st.sampled_from(["champion", "uniform", "no_contact"])
+    acting = st.builds(lambda change, policy: {"change": change, "policy": policy}, changed, policy)
+    return [
+        {"name": "first", "share": 0.4, "variants": variants(ruled)},
+        {"name": "second", "share": 0.6, "variants": variants(ruled), "starts": _iso(24)},
+        {"name": "acting", "layer": "acting", "share": 0.8, "variants": variants(acting), "ends": _iso(72)},
+    ]
+
+
+def _changed_action(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    fields = st.sampled_from(
+        [{}, {"cooldown": "1d"}, {"daily": {"contacts": 3}}, {"daily": None}, {"priority": 9}, {"cost": 0.3}]
+    )
+    return fields.map(lambda field: {"actions": {name: field}} if field else {})

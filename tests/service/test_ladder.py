@@ -23,6 +23,7 @@ class Watcher:
     """An observer that remembers."""
 
     fallbacks: list[str] = field(default_factory=list)
+    experiments: list[tuple[str, str, int]] = field(default_factory=list)
     shadows: list[tuple[str, bool]] = field(default_factory=list)
     decided_: list[Mapping[str, Any]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -49,8 +50,13 @@ class Watcher:
     def fallback(self, reason: str, decisions: int) -> None:
         self.fallbacks += [reason] * decisions
 
+    def experiment(self, name: str, variant: str, decisions: int) -> None:
+        self.experiments.append((name, variant, decisions))
+
     def activation(self, action: str, event: Literal["held", "activated"]) -> None:
         self.activations.append((action, event))
+
+    def identity(self, outcome: Literal["linked", "refused"]) -> None: ...
 
     def ignored_features(self, count: int) -> None:
         self.ignored += count

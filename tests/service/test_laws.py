@@ -60,13 +60,14 @@ def all_breaches(
     for command, result in zip(commands, results, strict=True):
         if isinstance(command, DecisionRequest) and isinstance(result, Answer):
             answer, person = answered(result), people[command.customer_id]
+            book = versions(playbook)[answer["playbook"]]
             assert command.at is not None
             person.decided.add(command.decision_id)
             if group_of(secret, command.customer_id, playbook.spec.groups) == "holdout":
                 assert (answer["action"], answer["propensity"]) == ("no_contact", 1.0)
             if answer["action"] == "no_contact":
                 continue
-            broken += breaches(playbook, person, answer, command.at)
+            broken += breaches(book, person, answer, command.at)
             if command.channels is not None and answer["channel"] not in command.channels:
                 broken.append("request.channels")
             send_at = datetime.fromisoformat(answer["send_at"]).timestamp()
@@ -74,7 +75,8 @@ def all_breaches(
                 command.decision_id, answer["action"], answer["channel"], answer["purpose"], send_at
             )
             everybody = [c for p in people.values() for c in p.contacts]
-            if overdrawn(playbook, everybody, contact, command.at):
+            same = book.spec.actions[contact.action].daily == playbook.spec.actions[contact.action].daily
+            if same and overdrawn(playbook, everybody, contact, command.at):
                 broken.append("daily")
             person.contacts.append(contact)
             if not command.activate:
@@ -88,6 +90,11 @@ def all_breaches(
                 assert isinstance(item, Report)
                 _hear(people, item)
     return broken
+
+
+def versions(playbook: Playbook) -> dict[str, Playbook]:
+    """The playbook and what its variants make of it, by the names that decisions have."""
+    return {one.version: one for one in (playbook, *playbook.variations.values())}
 
 
 def _hear(people: dict[str, Person], item: Report) -> None:

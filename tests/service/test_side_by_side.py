@@ -10,11 +10,14 @@ import psycopg
 
 from nba.model import Activated, Activation, Answer, Command, Receipt, Reports
 from nba.stores.open import open_store
+from nba.stores.ports import Store
 from tests.service.business import NOON, Business, consents, event, request
 from tests.service.test_answers import ALWAYS
+from tests.service.test_persons import identify
 from tests.stores.postgres import fresh_database
 
 BATCHES = 40
+MOST = 2  # contacts by the playbook's cap
 
 
 def test_batches_that_name_the_same_customers_crosswise_never_wait_in_a_circle() -> None:
@@ -79,3 +82,37 @@ def test_a_held_decision_shown_on_both_servers_at_once_is_one_contact() -> None:
         for i in range(10):
             shops[0].decide(f"c{i}", id=f"e{i}", now=NOON + 2)
             assert shops[0].trace(f"e{i}")["trace"]["features"]["contact_total"] == 1.0
+
+
+def test_linked_customers_asked_for_crosswise_never_wait_in_a_circle() -> None:
+    """Each batch names one id of each of two persons, on the other server the others, the other way round;
+    and both servers go on linking new ids to both."""
+    with fresh_database() as url, closing(open_store(url)) as one, closing(open_store(url)) as other:
+        first = Business.of(ALWAYS, one)
+        first.report(*(consents(name) for name in ("a1", "b1")))
+        first.report(*(identify(f"{p}{i}", p) for p in "ab" for i in (1, 2)))
+
+        def work(side: tuple[Store, str, str, str]) -> list[object]:
+            store, name, left, right = side
+            shop = Business.of(ALWAYS, store)
+            told: list[object] = []
+            for i in range(15):
+                batch: list[Command] = [request(left, id=f"{name}{i}"), request(right, id=f"{name}{i}x")]
+                told += shop.service.handle(batch, NOON + i)
+                claims = (identify(f"{name}{p}{i % 4}", p) for p in (left[0], right[0]))
+                told += shop.service.handle([Reports(items=tuple(claims))], NOON + i)
+            return told
+
+        with ThreadPoolExecutor(2) as pool:
+            told = list(pool.map(work, ((one, "x", "a1", "b1"), (other, "y", "b2", "a2"))))
+        assert {type(result) for results in told for result in results} == {Answer, Receipt}
+        assert _deadlocks(url) == 0
+        for name in ("a1", "b1"):
+            members = [row.customer_id for row in one.known(name)]
+            assert members == sorted([f"{name[0]}1", f"{name[0]}2", *_linked(name[0])])
+            contacts = one.contacts_of([row.surrogate for row in one.known(name)], 100)
+            assert len(contacts) == MOST
+
+
+def _linked(person: str) -> list[str]:
+    return [f"{side}{person}{i}" for side in "xy" for i in range(4)]

@@ -30,6 +30,7 @@ from serving.worker import configuration
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "nba" / "playbook" / "sample.yaml"
 Connect = Callable[[], httpx.Client]
+SECRET = bytes(32)  # so that the same customers are in the treatment group in every run
 _SERVE = "import typer; from serving.commands.serve import serve; typer.run(serve)"
 
 
@@ -50,7 +51,7 @@ def wiring(
 
     @contextmanager
     def parts(alert: Alert, observer: Observer) -> Iterator[Parts]:
-        ours = store or MemoryStore(clock)
+        ours = store or MemoryStore(clock, secret=SECRET)
         book = playbook or sample()
         live = LiveSource(playbook=book, store=ours, artefacts=Artefacts(folder), alert=alert)
         yield Parts(service=service(store=ours, live=live, observer=observer), store=ours, live=live)

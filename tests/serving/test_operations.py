@@ -60,6 +60,7 @@ def test_alive_and_ready_name_what_serves(http: httpx.Client) -> None:
         "status": "ready",
         "policy": "uniform@0",
         "playbook": sample().version,
+        "refused": {},
         "worker": os.getpid(),
         "disk": {"free_bytes": None, "low": False},
     }

@@ -24,7 +24,7 @@ def _fill(store: Store, at: list[float]) -> None:
 
 def test_what_is_older_is_forgotten_and_the_rest_stays(store: Store) -> None:
     _fill(store, [5.0, 1.0, 3.0, 2.0, 9.0])
-    assert store.prune(3.0) == {"decisions": 2, "contacts": 2, "touchpoints": 4, "outbox": 2}
+    assert store.prune(3.0) == {"decisions": 2, "contacts": 2, "touchpoints": 4, "outbox": 2, "tickets": 0}
     assert [r.decision_id for part in store.decisions(-math.inf, math.inf) for r in part] == [
         "d-2", "d-0", "d-4"
     ]  # fmt: skip
@@ -90,6 +90,6 @@ def test_what_is_held_and_forgotten_does_not_lapse(store: Store) -> None:
 def test_chunks_of_two_forget_as_much(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prune, "CHUNK", 2)
     _fill(store, [1.0, 1.0, 1.0, 1.0, 1.0, 8.0])
-    assert store.prune(3.0) == {"decisions": 5, "contacts": 5, "touchpoints": 10, "outbox": 5}
+    assert store.prune(3.0) == {"decisions": 5, "contacts": 5, "touchpoints": 10, "outbox": 5, "tickets": 0}
     assert [len(part) for part in store.decisions(0.0, 9.0)] == [1]
     assert [len(part) for part in store.touchpoints(0.0, 9.0)] == [2]

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nba.stores.ports import Publication, Store
+from nba.stores.ports import DrawRow, Publication, Store
 from tests.stores.contract import decision, touchpoint
 
 
@@ -23,6 +23,16 @@ def test_decisions_come_in_chunks_by_time_then_id(store: Store) -> None:
     assert ids == [["d-1", "d-2"], ["d-3", "d-4"], ["d-0"]]
     assert list(store.decisions(1.0, 1.5)) == [[rows[1]]]
     assert list(store.decisions(5.0, 9.0)) == []
+
+
+def test_draws_are_the_decisions_without_what_they_rest_on(store: Store) -> None:
+    rows = [decision(f"d-{i}", decided_at=float(i)) for i in range(4)]
+    with store.transaction() as transaction:
+        transaction.append_decisions(rows)
+    parts = list(store.draws(1.0, 9.0, chunk=2))
+    assert [[draw.decision_id for draw in part] for part in parts] == [["d-1", "d-2"], ["d-3"]]
+    first = parts[0][0]
+    assert all(getattr(first, name) == getattr(rows[1], name) for name in DrawRow._fields)
 
 
 def test_a_chunk_that_is_just_full_is_not_followed_by_an_empty_one(store: Store) -> None:
@@ -55,6 +65,18 @@ def test_a_reader_may_write_between_its_chunks(store: Store) -> None:
             transaction.customers([part[0].id])
     assert seen == ["0", "1", "2", "3", "4"]
     assert len(store.links()) == 3
+
+
+def test_the_latest_moment_is_that_of_a_decision_a_touchpoint_or_a_publication(store: Store) -> None:
+    assert store.latest() == float("-inf")
+    _publish(store, "aa", at=5.0)
+    assert store.latest() == 5.0
+    with store.transaction() as transaction:
+        transaction.append_decisions([decision("d-1", decided_at=7.0), decision("d-2", decided_at=6.0)])
+    assert store.latest() == 7.0
+    with store.transaction() as transaction:
+        transaction.append_touchpoints([touchpoint("e-1", occurred_at=8.5)])
+    assert store.latest() == 8.5
 
 
 def test_links_lead_from_surrogate_to_customer(store: Store) -> None:
@@ -90,9 +112,28 @@ def test_publications_count_over_all_kinds_and_the_latest_of_each_serves(store: 
         published_at=6.0,
         who="bo",
         why="first",
+        origin=2,
+        share=1.0,
+        evidence="",
     )
     assert store.serving() == {"policy": back, "scores": scores}
     assert store.audit() == [first, scores, second, back]
+
+
+def test_a_publication_is_named_by_its_origin_and_keeps_share_and_evidence(store: Store) -> None:
+    first = _publish(store, "aa")
+    ramp = _publish(store, "aa", kind="ramp", origin=first.number, share=0.05, evidence='{"n": "ä"}')
+    assert (first.origin, first.share, first.evidence, first.name) == (1, 1.0, "", "ridge@1")
+    assert (ramp.number, ramp.origin, ramp.share, ramp.evidence) == (2, 1, 0.05, '{"n": "ä"}')
+    assert ramp.name == "ridge@1"
+    assert store.serving() == {"policy": first, "ramp": ramp}
+
+
+def test_an_experiment_with_the_longest_names_has_a_kind(store: Store) -> None:
+    kind = f"variant.{'e' * 64}.{'v' * 64}"
+    assert store.serving() == {}
+    published = _publish(store, "aa", kind=kind)
+    assert store.serving() == {kind: published}
 
 
 def test_a_store_has_a_secret_of_its_own_and_a_clock(store: Store) -> None:
@@ -115,3 +156,15 @@ def test_room_on_the_disk_is_told_where_it_can_be_known(store: Store, tmp_path: 
         assert 0 < free <= total
     else:
         assert free is None
+
+
+def test_the_newest_rows_are_those_from_a_moment_on(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.append_decisions([decision(f"d-{i}", decided_at=float(i)) for i in range(5)])
+        transaction.append_touchpoints([touchpoint(f"t-{i}", occurred_at=float(i)) for i in (1, 2)])
+    assert store.moment_back("decisions", 1, 9.0) == 4.0
+    assert store.moment_back("decisions", 2, 4.0) == 2.0
+    assert store.moment_back("decisions", 5, 9.0) == 0.0
+    assert store.moment_back("decisions", 6, 9.0) == float("-inf")
+    assert store.moment_back("touchpoints", 2, 9.0) == 1.0
+    assert store.moment_back("touchpoints", 1, 1.0) == float("-inf")

@@ -10,13 +10,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from nba.errors import SchemaMismatch
 from nba.stores.open import open_store
 from nba.stores.sql.migrate import FOLDER, REVISIONS, VERSION_TABLE, migrate, revision
 from nba.stores.sql.sqlite import SQLite
-from nba.stores.sql.tables import METADATA
-from tests.stores.contract import contact
+from nba.stores.sql.tables import META, METADATA
+from tests.stores.contract import DATABASES, SHARED, contact
 from tests.stores.schema import migrated, rendered
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema.sql"
@@ -87,7 +88,7 @@ def test_a_store_lives_beside_the_tables_of_others(tmp_path: Path) -> None:
 def test_a_store_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
     """Made by the first migration alone, filled as the first version did, then opened."""
     path = tmp_path / "nba.db"
-    _first_schema(path)
+    _made(path, "0001")
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO meta VALUES (1, zeroblob(32), 'live', 0)")
         for row in (("d-1", 1.5, "reserved", None), ("d-2", 2.5, "held", 9.0)):
@@ -108,9 +109,65 @@ def test_a_store_of_the_first_schema_keeps_its_rows(tmp_path: Path) -> None:
     database.close()
 
 
-def _first_schema(path: Path) -> None:
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+def test_a_store_of_the_third_schema_keeps_its_publications(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """Each goes by its own number, decides for everybody, and the next one counts on."""
+    url = SHARED[name](request)
+    database = DATABASES[name](url)
+    with database.exclusive() as connection:
+        migrate(connection, "0003")
+        connection.execute(META.insert(), {"id": 1, "secret": bytes(32), "clock": "live", "pings": 0})
+        for number, version in enumerate(("aa", "bb", "aa"), start=1):
+            connection.execute(
+                text(
+                    "INSERT INTO publications VALUES (:number, 'policy', :version, 'ridge', 5, 'ada', 'why')"
+                ),
+                {"number": number, "version": version},
+            )
+    database.close()
+    store = open_store(url)
+    assert [(p.number, p.version, p.name, p.share, p.evidence) for p in store.audit()] == [
+        (1, "aa", "ridge@1", 1.0, ""),
+        (2, "bb", "ridge@2", 1.0, ""),
+        (3, "aa", "ridge@3", 1.0, ""),
+    ]
+    back = store.publish(
+        kind="policy", version="bb", specification="ridge", at=6.0, who="bo", why="", origin=2
+    )
+    assert (back.number, back.name) == (4, "ridge@2")
+    lease = store.lease("learn", "a", 1.0, 1.0)
+    assert store.note("a", 1.0, b"", lease).number == 1
+    store.close()
+
+
+def test_a_migrated_store_of_the_third_schema_has_the_golden_one(tmp_path: Path) -> None:
+    path = tmp_path / "nba.db"
+    _made(path, "0003")
+    open_store(f"sqlite:///{path}").close()
     database = SQLite(path)
     with database.exclusive() as connection:
-        migrate(connection, "0001")
-        assert revision(connection) == "0001"
+        assert rendered(connection) == GOLDEN.read_text()
+    database.close()
+
+
+def test_a_migrated_store_of_the_fourth_schema_has_the_golden_one_and_takes_tickets(tmp_path: Path) -> None:
+    path = tmp_path / "nba.db"
+    _made(path, "0004")
+    store = open_store(f"sqlite:///{path}")
+    assert (store.tickets(), store.due(0.0, 1), store.deliveries()) == ([], [], [])
+    store.close()
+    database = SQLite(path)
+    with database.exclusive() as connection:
+        assert rendered(connection) == GOLDEN.read_text()
+    database.close()
+
+
+def _made(path: Path, to: str) -> None:
+    """A store as it was at this migration."""
+    database = SQLite(path)
+    with database.exclusive() as connection:
+        migrate(connection, to)
+        assert revision(connection) == to
     database.close()

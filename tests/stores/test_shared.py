@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from contextlib import suppress
 from multiprocessing.synchronize import Event
 
 import pytest
 
-from nba.errors import SchemaMismatch
+from nba.errors import Conflict, SchemaMismatch
 from nba.stores.open import open_store
 from tests.stores.contract import add_one, contact, decision, touchpoint, version
 
@@ -83,6 +84,50 @@ def test_two_stores_in_one_process_see_each_other_and_share_the_secret(url: str)
     one.close()
     add_one(two, "c-1", 1)
     two.close()
+
+
+def _ask(url: str, holder: str, start: Event, times: int) -> None:
+    """Take the lease at one moment after the other, and count under it what is kept."""
+    store = open_store(url)
+    start.wait(PATIENCE)
+    for moment in range(times):
+        lease = store.lease("count", holder, float(moment), 1.0)
+        if lease is not None:
+            with suppress(Conflict):
+                store.note(holder, float(moment), b"", lease)
+    store.close()
+
+
+def test_of_two_processes_that_ask_for_a_lease_at_each_moment_one_gets_it(url: str) -> None:
+    """Each asks at 20 moments. A moment's lease is one holder's; only a later moment's can take it over."""
+    open_store(url).close()
+    start = SPAWN.Event()
+    workers = [SPAWN.Process(target=_ask, args=(url, holder, start, 20)) for holder in "ab"]
+    for worker in workers:
+        worker.start()
+    start.set()
+    for worker in workers:
+        worker.join(PATIENCE)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    store = open_store(url)
+    moments = [[note.at for note in store.notes(holder)] for holder in "ab"]
+    store.close()
+    assert not set(moments[0]) & set(moments[1])
+    assert 19.0 in moments[0] + moments[1]
+
+
+def test_leases_notes_and_what_is_kept_are_there_when_the_store_is_opened_again(url: str) -> None:
+    made = open_store(url)
+    lease = made.lease("learn", "a", 100.0, 10.0)
+    note = made.note("health", 1.0, b"{}", lease)
+    made.keep("cursor", b"x", lease)
+    made.close()
+    again = open_store(url)
+    assert (again.notes("health"), again.kept("cursor")) == ([note], b"x")
+    assert again.lease("learn", "b", 105.0, 10.0) is None
+    again.keep("cursor", b"y", lease)
+    assert again.kept("cursor") == b"y"
+    again.close()
 
 
 def test_a_store_keeps_its_secret_and_its_clock(url: str) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from experiments.ab import Difference, Moments
 from experiments.ab import difference as effect_of
 from experiments.ope import Estimate, LoggedBatch, difference, estimate
+from experiments.ope.clip import declared
 from nba.playbook.compile import Playbook
 from training.cases.starbucks import decision_log, load_history, playbook
 from training.policy.crossing import CrossFitted, cross_fit
@@ -90,6 +91,7 @@ def value(book: Playbook, log: DecisionLog, crossed: CrossFitted, cost: float) -
         target=log.odds,
         q_hat=crossed.q_hat,
         customer=log.customer,
+        bounds=declared(book.spec.objectives, cost),
     )
     return Case(
         contact_cost=cost,
@@ -129,6 +131,7 @@ def _with_target(batch: LoggedBatch, target: Floats) -> LoggedBatch:
         target=target,
         q_hat=batch.q_hat,
         customer=batch.customer,
+        bounds=batch.bounds,
     )
 
 

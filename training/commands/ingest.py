@@ -14,17 +14,22 @@ from nba.commands.options import JsonFile, StoreUrl, epoch
 from nba.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    import polars as pl
 
     from nba.playbook.compile import Playbook
     from nba.stores.ports import Store
     from training.apply import Applied
     from training.ingest.batch import Batch
+    from training.ingest.read_database import Query
     from training.ingest.run import IngestReport
 
 
 def ingest(
-    sources: Annotated[list[Path], typer.Argument(help="Files (.csv, .jsonl, .parquet) or folders of them.")],
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Files (.csv, .jsonl, .parquet) or folders of them.")
+    ] = None,
     mapping: Annotated[
         Path | None,
         typer.Option(help="YAML: which column means what. Without it: the field names of the HTTP events."),
@@ -34,6 +39,15 @@ def ingest(
         typer.Option(
             help="Read folders of a public data set: starbucks-offers, hillstrom, online-retail, telco-churn."
         ),
+    ] = None,
+    from_db: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NBA_SOURCE_URL", help="A database to read instead, such as postgresql://host/shop."
+        ),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(help="SELECT …: its rows are ingested; one column has to be an id.")
     ] = None,
     history: Annotated[Path, typer.Option(help="The folder of the history.")] = Path("history"),
     playbook: Annotated[
@@ -48,7 +62,11 @@ def ingest(
         Path | None, typer.Option(help="Where bad rows go; default <history>/quarantine.jsonl.")
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="ISO 8601; rows more than 5 minutes later are refused. Default now.")
+        str | None,
+        typer.Option(
+            help="ISO 8601; rows more than 5 minutes later are refused. Default now; on a store on the "
+            "request clock it may be later."
+        ),
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -60,6 +78,7 @@ def ingest(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from nba.playbook.feedback import Feedback
     from training.apply import apply_history
     from training.ingest.run import ingest as run
     from training.served import bring_back
@@ -71,15 +90,19 @@ def ingest(
     with ExitStack() as open_things:
         opened = None if book is None else open_things.enter_context(_opened(store, clock))
         if opened is not None:
+            if opened.clock == "live" and at > time.time():
+                raise InvalidInput.of("as-of", "must be now or earlier: this store lives on the live clock")
             bring_back(opened, history)  # so that what the API received is known as a duplicate
         progress = Progress(*columns, console=console, disable=not console.is_terminal)
         task = open_things.enter_context(progress).add_task("ingest", total=None)
         report = run(
-            _batches(sources, mapping, adapter),
+            _batches(sources or [], mapping, adapter, _query(sources, from_db, query)),
             history=history,
             quarantine=quarantine or history / "quarantine.jsonl",
             as_of=at,
             declared=None if book is None else book.spec.touchpoints,
+            feedback=Feedback() if book is None else book.spec.feedback,
+            **({} if opened is None else {"private": _private(opened)}),
             progress=lambda lines: progress.advance(task, lines),
         )
         _show(report, quarantine or history / "quarantine.jsonl")
@@ -113,10 +136,33 @@ def _opened(url: str | None, clock: str | None) -> Iterator[Store]:
         store.close()
 
 
-def _batches(sources: Sequence[Path], mapping: Path | None, adapter: str | None) -> Iterator[Batch]:
+def _query(sources: Sequence[Path] | None, url: str | None, text: str | None) -> Query | None:
+    """What to ask of a database; None where files are read. Raises InvalidInput."""
+    from training.ingest.read_database import Query
+
+    if text is None:
+        if not sources:
+            raise InvalidInput.of("source", "name files, or a database with --from-db and --query")
+        return None
+    if url is None:
+        raise InvalidInput.of("from-db", "say which database to query: --from-db or NBA_SOURCE_URL")
+    if sources:
+        raise InvalidInput.of("source", "read files and databases one after the other, not at once")
+    return Query(url=url, text=text)
+
+
+def _batches(
+    sources: Sequence[Path], mapping: Path | None, adapter: str | None, query: Query | None
+) -> Iterator[Batch]:
     from training.ingest import adapters, files
     from training.ingest.mapping import load
 
+    if query is not None:
+        if adapter is not None:
+            raise InvalidInput.of("adapter", "reads folders of files; leave out --adapter or --query")
+        from training.ingest.read_database import batches
+
+        return batches(query, None if mapping is None else load(mapping))
     if adapter is not None:
         if mapping is not None:
             raise InvalidInput.of("mapping", "an adapter brings its own; leave out --mapping or --adapter")
@@ -128,6 +174,13 @@ def _batches(sources: Sequence[Path], mapping: Path | None, adapter: str | None)
             detail = f"to read this public data set say: nba ingest --adapter {name} FOLDER"
             raise InvalidInput.of("source", detail, source=str(path))
     return files.batches(sources, None if mapping is None else load(mapping))
+
+
+def _private(store: Store) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    from training.forgetting import Erasures, hide
+
+    erasures = Erasures.of(store)
+    return lambda rows: hide(store.secret, erasures.left(rows))
 
 
 def _playbook(path: Path | None) -> Playbook | None:
@@ -150,6 +203,8 @@ def _show(report: IngestReport, quarantine: Path) -> None:
         f"read {report.read:,}  accepted {report.accepted:,}  duplicates {report.duplicates:,}  "
         f"quarantined {refused:,}"
     )
+    if report.erased:
+        typer.echo(f"left out {report.erased:,} rows of customers who were erased")
     for reason, count in report.quarantined.items():
         typer.echo(f"  {count:>9,}  {reason}")
     if refused:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, epoch, existing_store
+from nba.commands.moments import NEEDED, needed
+from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, existing_store
 from nba.errors import InvalidInput
 
 
@@ -18,9 +18,7 @@ def retrain(
     playbook: Playbook = Path("playbook.yaml"),
     store: StoreUrl = None,
     artefacts: Artefacts = Path("artefacts"),
-    as_of: Annotated[
-        str | None, typer.Option(help="ISO 8601; nothing later is seen. Needed on the request clock.")
-    ] = None,
+    as_of: Annotated[str | None, typer.Option(help=NEEDED)] = None,
     folds: Annotated[int, typer.Option(min=2, max=20, help="Folds of customers.")] = 3,
     learner: Annotated[
         list[str] | None, typer.Option(help="A learner that competes; may be repeated. Default all.")
@@ -30,6 +28,9 @@ def retrain(
     shadow: Annotated[
         bool, typer.Option("--shadow", help="What is not promoted looks on: asked at every decision.")
     ] = False,
+    tuned: Annotated[
+        Path | None, typer.Option("--settings", help="Learners' settings, as `nba tune` writes them.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Train a policy on decisions whose rewards are mature, and let it serve if it is proven.
@@ -47,18 +48,26 @@ def retrain(
     from training.policy.retrain import retrain as run
     from training.policy.selection import able
     from training.policy.show import show
+    from training.tune.file import read_settings
 
     for name in learner or ():
         if name not in LEARNERS:
             raise InvalidInput.of("learner", f"there is no learner {name!r}; there are {', '.join(LEARNERS)}")
     book = load(playbook)
     names = tuple(learner or able(book))
-    settings = Settings(folds=folds, seed=seed, learners=names, who=who, shadow=shadow)
+    settings = Settings(
+        folds=folds,
+        seed=seed,
+        learners=names,
+        who=who,
+        shadow=shadow,
+        tuned={} if tuned is None else read_settings(tuned),
+    )
     with (
         closing(existing_store(store)) as opened,
         Console(stderr=True).status("") as status,
     ):
-        moment = _moment(as_of, opened.clock)
+        moment = needed(opened, as_of, book)
         result = run(
             opened,
             Folder(artefacts),
@@ -71,11 +80,3 @@ def retrain(
     show(result, console())
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-
-
-def _moment(text: str | None, clock: str) -> float:
-    if text is None:
-        if clock == "request":
-            raise InvalidInput.of("as-of", "is needed: this store lives on the request clock")
-        return time.time()
-    return epoch("as-of", text)

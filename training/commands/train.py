@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nba.commands.moments import LIMIT, asked
 from nba.commands.options import Artefacts, JsonFile, StoreUrl, epoch
 from nba.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nba.stores.ports import Store
 
 HEADLINES = ("roc_auc", "pr_auc", "lift_10", "log_loss", "base_log_loss", "accuracy", "calibration_error")
 
@@ -18,7 +25,9 @@ HEADLINES = ("roc_auc", "pr_auc", "lift_10", "log_loss", "base_log_loss", "accur
 def train(
     playbook: Annotated[Path, typer.Option(help="The playbook.")] = Path("playbook.yaml"),
     history: Annotated[Path, typer.Option(help="The folder of the history.")] = Path("history"),
-    as_of: Annotated[str | None, typer.Option(help="ISO 8601; nothing later is seen. Default now.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help=f"ISO 8601; nothing later is seen. Default now. {LIMIT}")
+    ] = None,
     store: StoreUrl = None,
     artefacts: Artefacts = Path("artefacts"),
     table: Annotated[
@@ -38,25 +47,29 @@ def train(
         list[str] | None, typer.Option(help="A feature that may explain the target alone.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the trees, the splits and the sampling.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish scores that are no better than the base rate too.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Train propensities, churn and the next stage; log them to MLflow; write what serves them.
 
-    A running server takes the scores up by itself. Each model is judged on moments later than all it was
-    trained on, or on other customers where the data has no time. With --table one model is trained, on the
-    column --label, and logged only.
+    A running server takes the scores up by itself, unless one of them is no better than its base rate: then
+    the earlier ones stay, and --force publishes all the same. Each model is judged on moments later than all
+    it was trained on, or on other customers where the data has no time. With --table one model is trained,
+    on the column --label, and logged only.
     """
     from rich.console import Console
 
     from training.propensity.fit import Settings
     from training.propensity.run import Source, train_history, train_table
 
-    moment = time.time() if as_of is None else epoch("as-of", as_of)
     settings = Settings(allow_leaks=tuple(allow_leak or ()))
     with Console(stderr=True).status("starting") as status:
         if table is None:
             status.update("reading what the API received")
             _bring_back(store, history)
+            moment = time.time() if as_of is None else _moment(store, history, playbook, as_of)
             result = train_history(
                 playbook,
                 history,
@@ -66,6 +79,7 @@ def train(
                 seed,
                 hear=status.update,
                 publish=lambda version: _publish(store, version, moment),
+                force=force,
             )
         else:
             source = Source(
@@ -86,22 +100,38 @@ def train(
 
 def _bring_back(store: str | None, history: Path) -> None:
     """What the server received since the last time belongs to the history too."""
-    from contextlib import closing
-
-    from nba.stores.open import default_url, open_store
     from training.served import bring_back
+
+    with _there(store) as opened:
+        if opened is not None:
+            bring_back(opened, history)
+
+
+def _moment(store: str | None, history: Path, playbook: Path, text: str) -> float:
+    """What --as-of says. Raises InvalidInput where the store's clock, or the history, isn't so far."""
+    from nba.features.history import latest
+    from nba.playbook.compile import load
+
+    epoch("as-of", text)  # a slip of the pen is told before anything is read
+    with _there(store) as opened:
+        return asked(opened, text, load(playbook), known=latest(history))
+
+
+@contextmanager
+def _there(store: str | None) -> Iterator[Store | None]:
+    """The store; None where there is none yet."""
+    from nba.stores.open import default_url, open_store
 
     url = store or default_url(Path())
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        yield None
         return
     with closing(open_store(url)) as opened:
-        bring_back(opened, history)
+        yield opened
 
 
 def _publish(store: str | None, version: str, at: float) -> None:
     """From now on the server's scores are these."""
-    from contextlib import closing
-
     from nba.stores.open import default_url, open_store
 
     with closing(open_store(store or default_url(Path()))) as opened:
@@ -124,5 +154,9 @@ def _show(result: dict[str, Any]) -> None:
         typer.echo(f"{name}: no model; {reason}")
     if result.get("ignored"):
         typer.echo(f"left out, being text of too many values: {', '.join(result['ignored'])}")
+    for name, reason in result["no_better"].items():
+        typer.echo(f"warning: {name} has learned nothing: {reason}", err=True)
+    if not result.get("published", True):
+        typer.echo("not published, the earlier scores stay; train on more history, or use --force", err=True)
     if "version" in result:
         typer.echo(f"scores {result['version'][:12]}")

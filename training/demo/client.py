@@ -46,7 +46,7 @@ class Client:
     def _post_lot(self, path: str, bodies: Sequence[bytes]) -> list[bytes]:
         connection = self._idle.get()
         try:
-            return [_post(connection, path, body) for body in bodies]
+            return [_again(connection, path, body) for body in bodies]
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise CallOperator(f"POST {path}: the server is gone ({type(error).__name__})") from None
@@ -56,6 +56,15 @@ class Client:
     def close(self) -> None:
         for _ in range(self._connections):
             self._idle.get().close()
+
+
+def _again(connection: http.client.HTTPConnection, path: str, body: bytes) -> bytes:
+    """Once more where the server has closed an idle connection meanwhile; ids make a repeat harmless."""
+    try:
+        return _post(connection, path, body)
+    except (ConnectionError, http.client.RemoteDisconnected):
+        connection.close()  # the next request opens it anew
+        return _post(connection, path, body)
 
 
 def _post(connection: http.client.HTTPConnection, path: str, body: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """Simulated customers who live through the API: decide → respond → outcomes, day by day.
 
-Each customer is decided for once a week, on Mondays, so that a reward is mature when the next decision is
-due. What they do all week, of themselves or because they were contacted, is reported at its own time.
+Each customer is decided for once a week, so that a reward is mature when the next decision is due: all of
+them on Mondays, or a seventh each day. What they do all week, of themselves or because they were contacted,
+is reported at its own time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import orjson
 import polars as pl
 from numpy.typing import NDArray
 
-from experiments.simulate import NO_CONTACT, State, World, customer_ids, day_start
+from experiments.simulate import NO_CONTACT, State, World, customer_ids, day_start, expected_reward
 from nba.errors import CallOperator
 from training.demo.client import Client
 from training.demo.past import contexts, revocations
@@ -24,6 +25,8 @@ WEEK = 7
 MOST = 1_000  # events or outcomes in one body
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Item = dict[str, Any]
+Spoil = Callable[[int, Item], Item]
 
 
 class Lives:
@@ -33,10 +36,32 @@ class Lives:
         day: the next day to be lived.
         decisions: how many were asked for so far.
         reward: what all customers were worth so far, by the world's own account.
+        regret: (day, mean regret of that day's treatment decisions against the best eligible arm, one step
+            ahead, in the playbook's currency), where it was asked for.
+        arms: (action, channel, timing) → its index in the world.
+        truth: decision id → (k,) the true one-step value of each of the world's arms, likewise.
     """
 
-    def __init__(self, world: World, state: State, outcome_types: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        state: State,
+        outcome_types: Sequence[str],
+        seed: int,
+        *,
+        daily: bool = False,
+        measures: bool = False,
+        spoil: Spoil = lambda day, item: item,
+    ) -> None:
+        """Args:
+        daily: a seventh of the customers is decided for each day, not all on Mondays.
+        measures: keep `regret`.
+        spoil: changes what is reported on a day, to see what becomes of bad data.
+        """
         self.day = 0
+        self.regret: list[tuple[int, float]] = []
+        self.truth: dict[str, Floats] = {}
+        self._daily, self._measures, self._spoil = daily, measures, spoil
         self.decisions = 0
         self.reward = 0.0
         self._world = world
@@ -45,7 +70,7 @@ class Lives:
         self._seed = seed
         self._ids = customer_ids(np.arange(world.customers)).to_list()
         self._contexts = contexts(world)
-        self._arms = {tuple(arm): index for index, arm in enumerate(world.arms)}
+        self.arms = {tuple(arm): index for index, arm in enumerate(world.arms)}
 
     @property
     def customers(self) -> int:
@@ -60,9 +85,10 @@ class Lives:
         """
         everybody = np.arange(self._world.customers)
         for _ in range(days):
-            arm, sent = np.full(len(everybody), NO_CONTACT), None
-            if self.day % WEEK == 0:
-                arm, sent = self._decide(client, advance)
+            asked = self._asked()
+            arm, sent = np.full(len(everybody), NO_CONTACT), np.full(len(everybody), np.nan)
+            if len(asked):
+                arm[asked], sent[asked] = self._decide(client, asked, advance)
             self._state, response = self._world.respond(
                 self._state, everybody, self.day, arm, self._seed, sent
             )
@@ -70,8 +96,19 @@ class Lives:
             self.reward += float(response.reward().sum())
             self.day += 1
 
-    def _decide(self, client: Client, advance: Callable[[int], object]) -> tuple[Ints, Floats]:
-        """(n,) the arm of each customer today, and when it is sent; NaN for no contact."""
+    def drift(self, seed: int, size: float = 1.0) -> None:
+        """From now on tastes are others: what a policy has learned of them is wrong."""
+        self._world = self._world.drifted(seed, size)
+
+    def _asked(self) -> Ints:
+        """Who is decided for today."""
+        everybody: Ints = np.arange(self._world.customers)
+        if self._daily:
+            return np.arange(self.day % WEEK, self._world.customers, WEEK)
+        return everybody if self.day % WEEK == 0 else everybody[:0]
+
+    def _decide(self, client: Client, asked: Ints, advance: Callable[[int], object]) -> tuple[Ints, Floats]:
+        """(m,) the arm of each customer who is asked for, and when it is sent; NaN for no contact."""
         at = iso(day_start(self.day))
         bodies = [
             orjson.dumps(
@@ -82,18 +119,31 @@ class Lives:
                     "at": at,
                 }
             )
-            for customer, context in zip(self._ids, self._contexts, strict=True)
+            for customer, context in ((self._ids[row], self._contexts[row]) for row in asked.tolist())
         ]
         answers = [orjson.loads(answer) for answer in client.post_all("/v1/decisions", bodies, advance)]
         self.decisions += len(answers)
-        arm = [self._arms[answer["action"], answer["channel"], answer["timing"]] for answer in answers]
+        arm = [self.arms[answer["action"], answer["channel"], answer["timing"]] for answer in answers]
         sent = [epoch(answer["send_at"]) if answer["send_at"] else np.nan for answer in answers]
+        if self._measures:
+            self._measure(asked, np.array(arm), answers)
         return np.array(arm), np.array(sent)
+
+    def _measure(self, asked: Ints, arm: Ints, answers: Sequence[dict[str, Any]]) -> None:
+        expected = expected_reward(self._world, self._state, self.day)[asked]
+        best = np.where(self._world.eligible(self._state)[asked], expected, -np.inf).max(axis=1)
+        missed = best - expected[np.arange(len(arm)), arm]
+        treated = np.array([answer["group"] == "treatment" for answer in answers])
+        self.regret.append((self.day, float(missed[treated].mean())))
+        self.truth |= {answer["decision_id"]: row for answer, row in zip(answers, expected, strict=True)}
 
     def _report(self, client: Client, touchpoints: pl.DataFrame) -> None:
         """Each touchpoint once: as an outcome where it is an objective, else as an event."""
         outcome = pl.col("type").is_in(self._outcome_types)
-        outcomes = [_item("outcome_id", row) for row in touchpoints.filter(outcome).iter_rows(named=True)]
+        outcomes = [
+            self._spoil(self.day, _item("outcome_id", row))
+            for row in touchpoints.filter(outcome).iter_rows(named=True)
+        ]
         events = [_item("event_id", row) for row in touchpoints.filter(~outcome).iter_rows(named=True)]
         events += [
             {**_item("event_id", row), "properties": orjson.loads(row["properties"])}

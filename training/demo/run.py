@@ -75,6 +75,9 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
             "experiment",
             *("experiment", "report", "--since", _at(WEEK * size.pilot), "--as-of", _at(lives.day)),
         )
+    with tell.step("nba journey map"):
+        pictures = ("--svg", "journey.svg", "--html", "journey.html")
+        nba(folder, "journey", *("journey", "map", "--split", "group", *pictures))
     policies = _truth(folder, retrained, size, tell)
     return {
         "decisions": lives.decisions,
@@ -88,6 +91,7 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
         "retrainings": retrained,
         "experiment": report,
         "models": trained["models"],
+        "journey_map": str(folder.path / "journey.html"),
         "mlflow": f"{Path(sys.executable).with_name('mlflow')} ui --backend-store-uri {folder.tracking}",
         "directory": str(folder.path),
         "seconds": time.monotonic() - began,

@@ -82,6 +82,8 @@ class Telling:
             figures = "  ".join(f"{key} {metrics[key]:.3f}" for key in METRICS if key in metrics)
             self.say(f"{name}: {figures}")
         self._console.print(f"\n{result['decisions']:,} decisions, {result['retrains']} retrainings")
+        self._console.print("The journey map, a picture with its tables:")
+        self.say(result["journey_map"])
         self._console.print("Look at every run in MLflow:")
         self.say(result["mlflow"])
 

@@ -43,15 +43,17 @@ def property_columns(source: Source) -> list[str]:
     return list(dict.fromkeys(field.column for field in fields))
 
 
-def check_columns(path: Path, source: Source, columns: Sequence[str], wanted: set[str] | None = None) -> None:
-    """Raises InvalidInput that names each column the mapping wants and the file has not."""
+def check_columns(
+    path: Path | str, source: Source, columns: Sequence[str], wanted: set[str] | None = None
+) -> None:
+    """Raises InvalidInput that names each column the mapping wants and the source has not."""
     missing = {
         column: field
         for column, field in source.columns().items()
         if column not in columns and (wanted is None or column in wanted)
     }
     for column, field in missing.items():
-        detail = f"the file has no column {column!r}{nearest(column, list(columns))}"
+        detail = f"there is no column {column!r}{nearest(column, list(columns))}"
         raise InvalidInput.of(field, detail, source=str(path))
 
 

@@ -43,16 +43,25 @@ def chunks(path: Path, source: Source) -> Iterator[Chunk]:
     check_columns(path, source, columns(path))
     row = 1
     for frame in frames(path, None if source.id is None else list(source.columns())):
-        _check_kinds(path, source, frame.schema)
-        scalars = [name for name, kind in frame.schema.items() if _is_scalar(kind)]
-        content = pl.concat_str(pl.col(scalars).cast(pl.String()).fill_null(""), separator="\x1f")
-        yield Chunk(
-            cells=frame.select(_cell(name, frame.schema[name]) for name in source.columns()),
-            fragments=frame.select(json_text(pl.col(name)).alias(name) for name in property_columns(source)),
-            lines=pl.int_range(row, row + frame.height, eager=True, dtype=pl.Int64()).alias("line"),
-            content=frame.select(content.alias("content")).to_series(),
-        )
+        yield chunk_of(frame, source, path, row)
         row += frame.height
+
+
+def chunk_of(frame: pl.DataFrame, source: Source, path: Path | str, first: int) -> Chunk:
+    """Typed rows as a chunk, the first of them number `first`; `path` is for messages.
+
+    Raises:
+        InvalidInput: a column that the mapping names is of the wrong kind.
+    """
+    _check_kinds(path, source, frame.schema)
+    scalars = [name for name, kind in frame.schema.items() if _is_scalar(kind)]
+    content = pl.concat_str(pl.col(scalars).cast(pl.String()).fill_null(""), separator="\x1f")
+    return Chunk(
+        cells=frame.select(_cell(name, frame.schema[name]) for name in source.columns()),
+        fragments=frame.select(json_text(pl.col(name)).alias(name) for name in property_columns(source)),
+        lines=pl.int_range(first, first + frame.height, eager=True, dtype=pl.Int64()).alias("line"),
+        content=frame.select(content.alias("content")).to_series(),
+    )
 
 
 def _open(path: Path) -> parquet.ParquetFile:
@@ -81,7 +90,7 @@ def _is_scalar(kind: pl.DataType) -> bool:
     return kind.is_numeric() or isinstance(kind, _SCALARS)
 
 
-def _check_kinds(path: Path, source: Source, schema: pl.Schema) -> None:
+def _check_kinds(path: Path | str, source: Source, schema: pl.Schema) -> None:
     """Raises InvalidInput for a column whose kind can't be what the mapping says it is."""
 
     def whole(kind: pl.DataType) -> bool:

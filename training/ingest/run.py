@@ -14,6 +14,7 @@ import polars as pl
 
 from nba.errors import InvalidInput
 from nba.playbook.declaration import CONTACT
+from nba.playbook.feedback import Feedback
 from training.ingest.batch import Batch
 from training.ingest.quarantine import Quarantine
 from training.ingest.validate import sift
@@ -32,8 +33,9 @@ class IngestReport:
     Attributes:
         read: lines of the sources, good and bad.
         accepted: rows that are new in the history. A line may give several, so that accepted +
-            duplicates + quarantined equals `read` only where each line is one row.
+            duplicates + erased + quarantined equals `read` only where each line is one row.
         duplicates: good rows whose id was there already, in the history or earlier in this run.
+        erased: good rows of customers who were erased since they happened; they stay out.
         quarantined: lines refused, by `field: reason`.
         undeclared: good rows of types that the playbook does not declare, by type.
         absent: per source, mapped columns that no line had.
@@ -43,6 +45,7 @@ class IngestReport:
     read: int
     accepted: int
     duplicates: int
+    erased: int
     quarantined: Table[str, int]
     undeclared: Table[str, int]
     absent: Table[str, tuple[str, ...]]
@@ -56,6 +59,11 @@ def _silent(_lines: int) -> None:
     """No progress is shown."""
 
 
+def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:
+    """There is no store to say what is private."""
+    return rows
+
+
 def ingest(
     batches: Iterable[Batch],
     *,
@@ -63,6 +71,8 @@ def ingest(
     quarantine: Path,
     as_of: float,
     declared: Collection[str] | None = None,
+    feedback: Feedback = Feedback(),
+    private: Callable[[pl.DataFrame], pl.DataFrame] = _as_it_is,
     progress: Callable[[int], None] = _silent,
 ) -> IngestReport:
     """Bring batches into the history; running it again with the same changes nothing.
@@ -72,6 +82,8 @@ def ingest(
     Args:
         as_of: epoch seconds; rows more than five minutes later are refused.
         declared: the playbook's touchpoint types; None asks for no warning.
+        feedback: its scales of surveys.
+        private: leaves out of good rows what the history must not know.
         progress: told the number of lines of each batch.
 
     Raises:
@@ -82,7 +94,7 @@ def ingest(
     with alone(history), closing(Staging(history)) as staging:
         refused = Quarantine(quarantine)
         try:
-            tally = _read(batches, staging, refused, as_of, progress)
+            tally = _read(batches, staging, refused, as_of, feedback, private, progress)
             refused.publish()
         finally:
             refused.discard()
@@ -92,6 +104,7 @@ def ingest(
         read=tally.read,
         accepted=accepted,
         duplicates=sum(laid for laid, _, _ in merged) - accepted,
+        erased=tally.erased,
         quarantined=dict(sorted(refused.reasons.items())),
         undeclared=_undeclared(tally.types, declared),
         absent={source: tuple(sorted(names)) for source, names in tally.absent.items() if names},
@@ -102,6 +115,7 @@ def ingest(
 @dataclass(slots=True, kw_only=True)
 class _Tally:
     read: int
+    erased: int
     types: Counter[str]
     absent: dict[str, frozenset[str]]
 
@@ -111,11 +125,15 @@ def _read(
     staging: Staging,
     refused: Quarantine,
     as_of: float,
+    feedback: Feedback,
+    private: Callable[[pl.DataFrame], pl.DataFrame],
     progress: Callable[[int], None],
 ) -> _Tally:
-    tally = _Tally(read=0, types=Counter(), absent={})
+    tally = _Tally(read=0, erased=0, types=Counter(), absent={})
     for batch in batches:
-        good, bad = sift(batch.rows, as_of)
+        sound, bad = sift(batch.rows, as_of, feedback)
+        good = private(sound)
+        tally.erased += len(sound) - len(good)
         staging.add(good)
         refused.add(batch.source, pl.concat([batch.broken, bad]))
         tally.read += batch.read

@@ -14,6 +14,7 @@ import polars as pl
 
 from nba.features.history import COLUMNS
 from nba.playbook.checks import zone_names
+from nba.playbook.feedback import SURVEYS, Feedback, Survey
 from training.ingest.batch import BAD, SHOWN
 
 SLACK = 300.0  # seconds that clocks may differ
@@ -36,13 +37,16 @@ class Check:
     shown: pl.Expr
 
 
-def sift(rows: pl.DataFrame, as_of: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+def sift(
+    rows: pl.DataFrame, as_of: float, feedback: Feedback = Feedback()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows with the columns `ROWS` → good rows with the history's columns, and `BAD` ones, one a line.
 
     Args:
         as_of: epoch seconds; what is more than five minutes later is in the future.
+        feedback: the playbook's scales of surveys.
     """
-    checks = _checks(as_of)
+    checks = _checks(as_of, feedback)
     verdicts = [pl.when(check.bad).then(pl.lit(i, dtype=pl.Int16)) for i, check in enumerate(checks)]
     judged = rows.with_columns(
         pl.when(pl.col("flaw_reason").is_null()).then(pl.coalesce(verdicts)).alias("verdict")
@@ -66,7 +70,7 @@ def _bad(rows: pl.DataFrame, checks: Sequence[Check]) -> pl.DataFrame:
     ).select(pl.col(name).cast(kind) for name, kind in BAD.items())
 
 
-def _checks(as_of: float) -> list[Check]:
+def _checks(as_of: float, feedback: Feedback) -> list[Check]:
     names = (("channel", _NAME), ("action", _NAME))
     return [
         *_identifier("customer", pl.col("customer_id"), _ID, _ID_REASON),
@@ -74,6 +78,7 @@ def _checks(as_of: float) -> list[Check]:
         *_identifier("type", pl.col("type"), _TYPE, "not a name of a-z 0-9 _, up to 64"),
         *_times(as_of),
         *_values(),
+        *(_answers(survey, feedback) for survey in SURVEYS),
         *(_check(n, "not 1 to 128 printable characters", ~pl.col(n).str.contains(r)) for n, r in names),
         *_properties(),
     ]
@@ -108,6 +113,16 @@ def _values() -> list[Check]:
         _check("value", "not finite", ~value.is_finite(), text),
         _check("value", f"beyond ±{MOST:g}", value.abs() > MOST, text),
     ]
+
+
+def _answers(survey: Survey, feedback: Feedback) -> Check:
+    """Of one survey: an answer that is missing or off the scale."""
+    scale, value = feedback.scale(survey), pl.col("value")
+    off = value.is_null() | ~value.is_between(scale.lowest, scale.highest)
+    if scale.whole:
+        off = off | (value != value.floor())
+    reason = f"an answer of type {survey} is {scale.described()}"
+    return _check("value", reason, (pl.col("type") == survey) & off, pl.col("value_text"))
 
 
 def _properties() -> list[Check]:

@@ -20,7 +20,7 @@ import polars as pl
 from pyarrow import ipc
 
 from nba.errors import CorruptArtefact, StoreUnavailable
-from nba.features.history import BUCKETS, COLUMNS, bucket_dir, buckets_of, scan
+from nba.features.history import BUCKETS, COLUMNS, as_they_lie, bucket_dir, buckets_of
 
 
 @contextmanager
@@ -93,7 +93,7 @@ class Staging:
 
 def _known(history: Path, bucket: int) -> pl.DataFrame:
     try:
-        return scan(history, [bucket]).select("event_id").collect()
+        return as_they_lie(history, [bucket]).select("event_id").collect()
     except pl.exceptions.PolarsError as error:
         detail = f"a file of {bucket_dir(history, bucket)} can't be read: {str(error).splitlines()[0]}"
         raise CorruptArtefact(detail) from error

@@ -25,10 +25,12 @@ class Catalogue:
 
     Attributes:
         rows: the decisions that brought some, and whose actions there is room for.
+        crowded: shown decisions for whose actions there is none.
     """
 
     def __init__(self) -> None:
         self.rows: list[DecisionRow] = []
+        self.crowded = 0
         self._names: dict[BroughtAction, str] = {}
         self._others = 0
         self._ids: set[str] = set()
@@ -42,6 +44,8 @@ class Catalogue:
                 others.append(row)
             elif self._has_room(brought):
                 self.rows.append(row)
+            elif row.status == "active":
+                self.crowded += 1
         return others
 
     def extend(self, playbook: Playbook) -> Playbook:

@@ -8,7 +8,7 @@ a third of the work, and the models that it compares there have seen the fold th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nba.errors import NotEnoughData
 from nba.playbook.compile import Playbook
 from nba.policies.learners import LEARNERS
+from nba.policies.lesson import Settings
 from nba.policies.policy import Policy, RewardModel
 from nba.policies.served import ConstantPolicy, ServedPolicy
 from training.policy.log import DecisionLog
@@ -147,6 +148,13 @@ class Chosen:
     crossed: CrossFitted
     served: Mapping[str, Floats]
 
+    def at(self, rows: Bools) -> Chosen:
+        """The same for some of the rows."""
+        crossed = self.crossed
+        parts = {name: getattr(crossed, name)[rows] for name in ("q_hat", "greedy", "served", "constant")}
+        served = {name: odds[rows] for name, odds in self.served.items()}
+        return replace(self, crossed=replace(crossed, **parts), served=served)
+
 
 def cross_choose(
     playbook: Playbook,
@@ -156,6 +164,9 @@ def cross_choose(
     seed: int,
     learners: Sequence[str] = tuple(LEARNERS),
     trains: Bools,
+    judges: Bools | None = None,
+    half_life: float | None = None,
+    tuned: Mapping[str, Settings] | None = None,
     progress: Progress = lambda _: None,
 ) -> Chosen:
     """Compare specifications out of fold, by doubly robust value when acting greedily.
@@ -163,6 +174,9 @@ def cross_choose(
     Args:
         playbook: of the log's arms; models are fitted for its base and then put under it, as they serve.
         trains: (n,) rows that may train and choose; the others are only judged on.
+        judges: (n,) rows that may choose, where they are fewer: those whose rewards are known, not expected.
+        half_life: as in `training_batch`.
+        tuned: settings of learners that are not the defaults; what only predicts keeps its own.
 
     Raises:
         NotEnoughData: a fold leaves decisions on fewer than two arms to train on.
@@ -183,12 +197,12 @@ def cross_choose(
         policies: dict[str, Policy] = {CONSTANT: ConstantPolicy.of(playbook, constants[-1])}
         for name in dict.fromkeys((REWARD_MODEL, *learners)):
             progress(f"fold {f + 1} of {folds}: fitting {name}")
-            batch = training_batch(inside)
+            batch = training_batch(inside, half_life)
             if name not in learners:  # it only predicts
                 model = LEARNERS[name].fit(base, batch, seed + f, serves=False)
                 q_hat[rows] = model.under(playbook.arms).scores(outside.features)
                 continue
-            model = LEARNERS[name].fit(base, batch, seed + f, heads=heads(base))
+            model = LEARNERS[name].fit(base, batch, seed + f, (tuned or {}).get(name), heads=heads(base))
             policies[name] = ServedPolicy.of(model, base.spec.exploration, base.arms.lever).under(playbook)
         for name, policy in policies.items():
             choice = policy.choose(outside.features, outside.eligible)
@@ -196,7 +210,8 @@ def cross_choose(
             best.setdefault(name, np.zeros(len(log), dtype=np.int64))[rows] = choice.best
             if name == REWARD_MODEL:
                 q_hat[rows] = choice.scores
-    return _chosen(log, fold, trains, q_hat, odds, best, constants)
+    chooses = trains if judges is None else trains & judges
+    return _chosen(log, fold, chooses, q_hat, odds, best, constants)
 
 
 def _chosen(

@@ -6,32 +6,35 @@ fold by customer, the serving champion as it is, both on decisions later than th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from experiments.ope import LoggedBatch
+from experiments.backlog import Backlog
 from nba.artefacts import Artefacts
-from nba.errors import NotEnoughData, StoreUnavailable
-from nba.live import LiveSource
+from nba.errors import Conflict
 from nba.playbook.compile import Playbook
 from nba.policies.artefact import seal
 from nba.policies.learners import LEARNERS
+from nba.policies.lesson import Settings as LearnerSettings
 from nba.record import timestamp
-from nba.stores.ports import Publication, Store
+from nba.standing import standing
+from nba.stores.ports import Lease, Publication, Store
+from training.policy.champion import POLICY, anchor, serving_champion
 from training.policy.crossing import Chosen, cross_choose
-from training.policy.gate import Verdict, judge
-from training.policy.log import DecisionLog, read_log
-from training.policy.register import Champion, Judged, register
+from training.policy.gate import Verdict
+from training.policy.judged import Judged
+from training.policy.judging import Bench, best_that_passes
+from training.policy.learnable import enough, learnable
+from training.policy.log import DecisionLog
+from training.policy.publishing import align, look_on, mark, note, publish
+from training.policy.register import register
 from training.policy.selection import best_constant, fit_policy
 
 if TYPE_CHECKING:
     from experiments.tracking import Tracker
-
-FEWEST = 200  # mature decisions below which no learner is tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,8 @@ class Settings:
         learners: the specifications that compete, beside the best constant.
         shadow: a candidate that is not promoted looks on as challenger: it is asked at every decision and
             changes none.
+        scope: `policy`, or `variant.<experiment>.<variant>` for an experiment's own policy.
+        tuned: learners' settings that are not the defaults, as `nba tune` finds them.
     """
 
     folds: int = 3
@@ -49,6 +54,8 @@ class Settings:
     learners: tuple[str, ...] = tuple(LEARNERS)
     who: str = "nba retrain"
     shadow: bool = False
+    scope: str = POLICY
+    tuned: Mapping[str, LearnerSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +64,8 @@ class Retrained:
 
     Attributes:
         version: the candidate's artefact.
-        publication: its publication where it was promoted.
-        run_id: its MLflow run.
+        publication: its publication where it was promoted; of kind `ramp` where it decides for a share.
+        run_id: its MLflow run; None where MLflow could not be reached, so that the run is sent later.
         shadow: its name where it was not promoted and looks on.
         decides: in apprentice mode what decides all the same.
     """
@@ -71,7 +78,7 @@ class Retrained:
     immature: int
     champion: str
     publication: Publication | None
-    run_id: str
+    run_id: str | None
     shadow: str | None = None
     decides: str | None = None
 
@@ -99,161 +106,124 @@ def retrain(
     *,
     as_of: float,
     settings: Settings,
+    lease: Lease | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Retrained:
     """Train, judge, register, and publish what the playbook's rule lets through.
 
+    MLflow may be down: the run is kept in the store and sent later.
+
     Raises:
         NotEnoughData: fewer mature decisions than any learner can use, or none since the champion's.
-        StoreUnavailable: the store or MLflow can't be reached; nothing was published, unless it says so.
+        Conflict: a ramp is running, what serves changed meanwhile, or the lease is no longer the caller's;
+            nothing was published.
+        StoreUnavailable: the store can't be reached; nothing was published.
     """
+    running = standing(store).tried
+    if settings.scope == POLICY and running is not None:
+        detail = f"{running.name} is on its ramp; promote it or roll it back before the next one"
+        raise Conflict(detail)
+    seen = mark(store)
     progress("reading the decision log")
-    champion = serving_champion(store, artefacts, playbook)
-    log, immature = learnable(store, playbook, as_of, champion)
-    judged = _candidate(playbook, log, champion, as_of, settings, progress)
+    champion = serving_champion(store, artefacts, playbook, settings.scope)
+    found = learnable(store, playbook, as_of, scope=settings.scope, early=playbook.spec.learning.early)
+    log = enough(found, champion)
+    bench = Bench(
+        store=store,
+        playbook=playbook,
+        champion=champion,
+        anchor=anchor(store, artefacts, playbook, champion) if settings.scope == POLICY else None,
+        scope=settings.scope,
+        as_of=as_of,
+    )
+    judged = _candidate(bench, log, found.early, settings, progress)
     version = artefacts.write(judged.artefact)
+    note(store, judged, settings.scope, lease)
     progress("registering")
-    run_id, registered = register(tracker, judged)
-    publication = None
-    shadow = None
-    if settings.shadow and not judged.verdict.promoted:
-        looking = _publish(store, judged, settings.who, kind="challenger")
-        shadow = f"{looking.specification}@{looking.number}"
+    # before it serves, so that no crash leaves a policy without its evidence; `align` adds its name
+    delivered = Backlog(store).deliver(tracker, register(judged))
+    published = None
     if judged.verdict.promoted:
-        publication = _publish(store, judged, settings.who)
-        served = f"{publication.specification}@{publication.number}"
-        try:
-            tracker.promote(playbook.spec.name, registered, {"policy": served})
-        except StoreUnavailable as error:
-            raise StoreUnavailable(f"{served} serves, but is no champion in MLflow: {error.detail}") from None
+        published = publish(store, judged, who=settings.who, scope=settings.scope, seen=seen, lease=lease)
+    shadow = None
+    if settings.shadow and published is None:
+        shadow = look_on(store, judged, who=settings.who, lease=lease).name
+    align(tracker, store, playbook)
     return Retrained(
         specification=judged.specification,
         version=version,
         verdict=judged.verdict,
         chosen=judged.chosen,
         mature=len(log),
-        immature=immature,
+        immature=found.immature,
         champion=champion.name,
-        publication=publication,
-        run_id=run_id,
+        publication=published,
+        run_id=delivered.run_id,
         shadow=shadow,
         decides=None if playbook.spec.mode == "autopilot" else "incumbent@0",
     )
 
 
-def serving_champion(store: Store, artefacts: Artefacts, playbook: Playbook) -> Champion:
-    """What a server would serve now: where the published policy is unreadable or doesn't fit the playbook,
-    the last one that does, else the fallback."""
-    source = LiveSource(playbook=playbook, store=store, artefacts=artefacts, alert=lambda event, fields: None)
-    source.refresh(0.0)
-    live = source.current
-    through = float("-inf") if live.trained_through is None else live.trained_through
-    return Champion(policy=live.policy, name=live.policy_name, trained_through=through)
-
-
-def learnable(store: Store, playbook: Playbook, as_of: float, champion: Champion) -> tuple[DecisionLog, int]:
-    """Mature decisions outside the holdout, and how many are not mature yet.
-
-    Raises:
-        NotEnoughData: fewer than any learner can use, or none later than the champion's training.
-    """
-    log = read_log(store, playbook, as_of=as_of)
-    log = log.where(log.group != "holdout")
-    mature = log.where(log.mature)
-    immature, treated = len(log) - len(mature), int(np.sum(mature.group == "treatment"))
-    if treated < FEWEST:
-        figures = {"mature": float(treated), "immature": float(immature), "needed": float(FEWEST)}
-        raise NotEnoughData("too few decisions have mature rewards to learn from", figures)
-    if not (mature.decided_at > champion.trained_through).any():
-        raise NotEnoughData("no decision has matured since the champion was trained", {"decisions": 0.0})
-    return mature, immature
-
-
 def _candidate(
-    playbook: Playbook,
+    bench: Bench,
     log: DecisionLog,
-    champion: Champion,
-    as_of: float,
+    early: DecisionLog | None,
     settings: Settings,
     progress: Callable[[str], None],
 ) -> Judged:
-    treated = log.group == "treatment"
-    wide = log.playbook or playbook
+    playbook, known = bench.playbook, len(log)
+    half_life = playbook.spec.learning.half_life
+    whole = log if early is None else log + early
+    treated, mature = whole.group == "treatment", np.arange(len(whole)) < known
     chosen = cross_choose(
-        wide,
-        log,
+        log.playbook or playbook,
+        whole,
         folds=settings.folds,
         seed=settings.seed,
         learners=settings.learners,
         trains=treated,
+        judges=mature,
+        half_life=half_life,
+        tuned=settings.tuned,
         progress=progress,
-    )
+    ).at(mature)
     progress("judging")
-    specification, verdict, batch = _best_that_passes(wide, log, chosen, champion)
-    own = log.where(treated)
+    best = best_that_passes(bench, log, chosen)
+    specification = best.specification
+    own = whole.where(treated)
     progress(f"fitting {specification} on everything")
-    constant = best_constant(own, len(playbook.arms))
-    artefact = seal(
-        fit_policy(playbook, own, specification, seed=settings.seed, constant=constant),
+    policy = fit_policy(
         playbook,
-        data_from=float(own.decided_at[0]),
-        data_to=float(own.decided_at[-1]),
+        own,
+        specification,
+        seed=settings.seed,
+        constant=best_constant(own, len(playbook.arms)),
+        half_life=half_life,
+        tuned=settings.tuned,
+    )
+    own_settings = settings.tuned.get(specification, {})
+    artefact = seal(
+        policy,
+        playbook,
+        data_from=float(own.decided_at.min()),
+        data_to=float(own.decided_at.max()),
         rows=len(own),
-        parameters={"as_of": timestamp(as_of), "seed": settings.seed, "folds": settings.folds},
+        parameters={
+            "as_of": timestamp(bench.as_of),
+            "seed": settings.seed,
+            "folds": settings.folds,
+            **own_settings,
+        },
     )
     return Judged(
         playbook=playbook,
-        as_of=as_of,
-        champion=champion,
+        as_of=bench.as_of,
+        champion=bench.champion,
         specification=specification,
         chosen=chosen,
         artefact=artefact,
-        verdict=verdict,
-        batch=batch,
-    )
-
-
-def _best_that_passes(
-    playbook: Playbook, log: DecisionLog, chosen: Chosen, champion: Champion
-) -> tuple[str, Verdict, LoggedBatch]:
-    """The best specification; where it is a new one and fails, a refresh of the champion's that passes.
-
-    A champion must not go stale because another kind of policy looks better and can't be proven.
-    """
-    later = log.decided_at > champion.trained_through
-    seen, q_hat = log.where(later), chosen.crossed.q_hat[later]
-    policy = champion.policy if log.playbook is None else champion.policy.under(log.playbook)
-    opponent = _batch(seen, q_hat, policy.choose(seen.features, seen.eligible).odds)
-    own = champion.policy.specification
-    promotion = playbook.spec.promotion
-    best = _batch(seen, q_hat, chosen.crossed.served[later])
-    verdict = judge(best, opponent, promotion, refresh=own == chosen.specification)
-    if not verdict.promoted and own != chosen.specification and own in chosen.served:
-        again = _batch(seen, q_hat, chosen.served[own][later])
-        refreshed = judge(again, opponent, promotion, refresh=True)
-        if refreshed.promoted:
-            return own, refreshed, again
-    return chosen.specification, verdict, best
-
-
-def _batch(seen: DecisionLog, q_hat: NDArray[np.float64], target: NDArray[np.float64]) -> LoggedBatch:
-    return LoggedBatch(
-        reward=seen.reward,
-        arm=seen.arm,
-        propensity=seen.propensity,
-        target=target,
-        q_hat=q_hat,
-        customer=seen.customer,
-        logging=seen.odds,
-    )
-
-
-def _publish(store: Store, judged: Judged, who: str, kind: str = "policy") -> Publication:
-    return store.publish(
-        kind=kind,
-        version=judged.artefact.version,
-        specification=judged.specification,
-        at=judged.as_of,
-        who=who,
-        why=judged.verdict.reason,
+        verdict=best.verdict,
+        batch=best.batch,
+        failed=best.failed,
+        trained=own,
     )

@@ -6,7 +6,7 @@ each fold, so that its estimate holds for the choice too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from nba.errors import NotEnoughData
 from nba.playbook.compile import Playbook
 from nba.policies.batch import TrainingBatch
 from nba.policies.learners import LEARNERS
+from nba.policies.lesson import Settings
 from nba.policies.policy import Policy
 from nba.policies.served import ConstantPolicy, ServedPolicy
 from training.policy.log import DecisionLog
@@ -25,6 +26,7 @@ Ints = NDArray[np.int64]
 Progress = Callable[[str], None]
 CONSTANT = "constant"
 FEWEST_OF_AN_ARM = 20  # decisions below which an arm is no candidate for everybody
+_LEAST = 1e-6  # that a decision counts
 REWARD_MODEL = "boosted"  # predicts rewards for the doubly robust scores, whichever learner is judged
 
 
@@ -54,9 +56,20 @@ class Selected:
         return self.policy.specification
 
 
-def training_batch(log: DecisionLog) -> TrainingBatch:
-    """The log as a learner takes it; every reward must be mature."""
+def training_batch(
+    log: DecisionLog, half_life: float | None = None, now: float | None = None
+) -> TrainingBatch:
+    """The log as a learner takes it; every reward must be mature.
+
+    Args:
+        half_life: seconds in which a decision comes to count half; None for all alike.
+        now: from when it is counted, epoch seconds; the latest decision by default.
+    """
+    weight = log.weight
+    if half_life and len(log):
+        weight = weight * 0.5 ** (((now or log.decided_at.max()) - log.decided_at) / half_life)
     return TrainingBatch(
+        weight=None if np.all(weight == 1.0) else np.maximum(weight, _LEAST),
         features=log.features,
         arm=log.arm,
         reward=log.reward,
@@ -131,15 +144,26 @@ def _held_out(
 
 
 def fit_policy(
-    playbook: Playbook, log: DecisionLog, specification: str, *, seed: int, constant: int = 0
+    playbook: Playbook,
+    log: DecisionLog,
+    specification: str,
+    *,
+    seed: int,
+    constant: int = 0,
+    half_life: float | None = None,
+    tuned: Mapping[str, Settings] | None = None,
 ) -> Policy:
     """One specification fitted on the whole log, as it would serve. `constant` is the arm of a constant.
 
-    `playbook` is the one that serves, also where callers brought actions along.
+    `playbook` is the one that serves, also where callers brought actions along. `tuned` has learners'
+    settings that are not the defaults.
     """
     if specification == CONSTANT:
         return ConstantPolicy.of(playbook, constant)
-    model = LEARNERS[specification].fit(playbook, training_batch(log), seed, heads=heads(playbook))
+    batch = training_batch(log, half_life)
+    model = LEARNERS[specification].fit(
+        playbook, batch, seed, (tuned or {}).get(specification), heads=heads(playbook)
+    )
     return ServedPolicy.of(model, playbook.spec.exploration, playbook.arms.lever)
 
 
@@ -173,7 +197,7 @@ def best_constant(log: DecisionLog, arms: int | None = None) -> int:
     values = []
     for arm in range(log.eligible.shape[1] if arms is None else arms):
         taken = np.where(log.eligible[:, arm], arm, 0) == log.arm
-        weight = taken / log.propensity
+        weight = taken * log.weight / log.propensity
         known = np.count_nonzero(taken & (log.arm == arm)) >= FEWEST_OF_AN_ARM
         values.append(weight @ log.reward / weight.sum() if known else -np.inf)
     return int(np.argmax(values))

@@ -27,6 +27,10 @@ def show(result: Retrained, console: Console) -> None:
     console.print(estimates)
     console.print(verdict.reason)
     console.print(_outcome(result))
+    if result.run_id is None:
+        console.print(
+            "not logged yet: MLflow can't be reached; the run is kept in the store and sent with the next one"
+        )
     if result.shadow is not None:
         console.print(
             f"{result.shadow} looks on: its agreement is nba_shadow in /metrics, its choices trace.watching"
@@ -34,8 +38,14 @@ def show(result: Retrained, console: Console) -> None:
 
 
 def _outcome(result: Retrained) -> str:
-    if result.publication is not None:
-        name = f"{result.specification}@{result.publication.number}"
+    made = result.publication
+    if made is not None:
+        name = made.name
+        if made.kind == "ramp":
+            return (
+                f"published {name}, which decides for {made.share:.0%} of treatment customers; "
+                f"`nba learn` takes it further, or `nba promote {name} --share …`"
+            )
         if result.decides is None:
             return f"published {name}"
         return (

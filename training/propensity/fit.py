@@ -71,6 +71,7 @@ class Fitted:
         shap: mean |SHAP| of each feature on the margin, most first (TreeSHAP, Lundberg et al. 2020).
         explained: the share of the target that each feature alone explains; empty for more classes.
         predicted, actual: (test rows,) probability of the positive, or of the top class, and whether it came.
+        at: (test rows,) their times; None where the table has none.
         parameters: settings, split and sizes, for the reader.
     """
 
@@ -82,6 +83,7 @@ class Fitted:
     explained: dict[str, float]
     predicted: Floats
     actual: Ints
+    at: Floats | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -120,6 +122,7 @@ def fit_classifier(
         explained=explained,
         predicted=predicted,
         actual=actual,
+        at=test.at,
         parameters={**asdict(settings), "seed": seed, "trees": rounds, **_sizes(split, calibration)},
     )
 

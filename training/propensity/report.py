@@ -10,11 +10,14 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from experiments.tracking import Tracker, fingerprint
-from training.propensity.fit import Fitted
+from nba.model import timestamp
+from training.propensity import metrics
+from training.propensity.fit import LEAST, Fitted
 from training.propensity.table import Table
 
 MOST_BARS = 20
 NEWEST = "newest"
+SLICES = 6
 
 
 def log_fitted(
@@ -25,11 +28,14 @@ def log_fitted(
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     register: str | None = None,
+    *,
+    ordered: bool = False,
 ) -> str:
     """Log a model under `experiment` and return the run's id.
 
     Features go by name and figure: no customer's row, id or attribute leaves. With `register` the model
-    becomes a version of that name in MLflow's registry, which the alias `newest` then points at.
+    becomes a version of that name in MLflow's registry, which the alias `newest` then points at. Times are
+    written as moments, or with `ordered`, where a row's place stands for its time, as places.
 
     Raises:
         StoreUnavailable: MLflow can't be reached.
@@ -40,11 +46,17 @@ def log_fitted(
         "features": len(table.names),
         "rows": len(table),
         "data_fingerprint": data_fingerprint(table),
-        **_interval(table),
+        **_interval(table, ordered=ordered),
         **(params or {}),
     }
+    tags = {**(tags or {}), "data": described["data_fingerprint"]}
+    slices = over_time(fitted)
     with tracker.run(experiment, fitted.model.name, described, tags) as run:
         run.log_metrics(fitted.metrics)
+        for step, figures in enumerate(slices, start=1):
+            run.log_metrics({f"over_time.{name}": value for name, value in figures.items()}, step=step)
+        if slices:
+            run.log_table(_dated(slices, ordered=ordered), "over_time.json")
         run.log_table(fitted.reliability, "reliability.json")
         run.log_figure(reliability_figure(fitted), "reliability.png")
         run.log_dict({"features": table.names, "categorical": table.categorical}, "features.json")
@@ -67,6 +79,25 @@ def data_fingerprint(table: Table) -> str:
     if table.customer is not None:
         columns.append(pl.Series("customer of row", table.customer.tolist(), dtype=pl.String))
     return fingerprint(pl.DataFrame(columns))
+
+
+def over_time(fitted: Fitted) -> list[dict[str, float]]:
+    """The metrics on stretches of the test's time, oldest first: whether the model wears out.
+
+    Equally long; those with fewer than ten rows of a class are left out. Empty where rows have no time.
+    """
+    if fitted.at is None:
+        return []
+    edges = np.linspace(fitted.at.min(), fitted.at.max(), SLICES + 1)
+    place = np.clip(np.searchsorted(edges, fitted.at, side="right") - 1, 0, SLICES - 1)
+    found = []
+    for number in range(SLICES):
+        y, p = fitted.actual[place == number], fitted.predicted[place == number]
+        if min(y.sum(), len(y) - y.sum()) < LEAST:
+            continue
+        stretch = {"from": float(edges[number]), "to": float(edges[number + 1])}
+        found.append(stretch | metrics.binary(y, p))
+    return found
 
 
 def reliability_figure(fitted: Fitted) -> Figure:
@@ -95,7 +126,15 @@ def shap_figure(fitted: Fitted) -> Figure:
     return figure
 
 
-def _interval(table: Table) -> dict[str, float]:
+def _interval(table: Table, *, ordered: bool) -> dict[str, Any]:
     if table.at is None:
         return {}
-    return {"data_from": float(table.at.min()), "data_to": float(table.at.max())}
+    (interval,) = _dated([{"from": float(table.at.min()), "to": float(table.at.max())}], ordered=ordered)
+    return {f"data_{end}": at for end, at in interval.items()}
+
+
+def _dated(rows: list[dict[str, float]], *, ordered: bool) -> list[dict[str, Any]]:
+    """With `from` and `to` as a person reads them: seconds since 1970 tell nobody anything."""
+    if ordered:
+        return list(rows)
+    return [{**row, "from": timestamp(row["from"] // 1), "to": timestamp(row["to"] // 1)} for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import polars as pl
 from experiments.tracking import Tracker
 from nba.artefacts import Artefacts
 from nba.errors import InvalidInput
+from nba.journey.scores import NEXT_STAGE
+from nba.model import timestamp
 from nba.playbook.compile import load
 from nba.playbook.schema import DAY
 from training.propensity.dataset import dataset
-from training.propensity.fit import Settings, fit_classifier
+from training.propensity.fit import Fitted, Settings, fit_classifier
 from training.propensity.report import log_fitted
 from training.propensity.scores import horizon_of, seal, train_scores
 from training.propensity.splits import split_of
@@ -59,10 +61,13 @@ def train_history(
     seed: int = 0,
     hear: Hear = silent,
     publish: Hear = silent,
+    force: bool = False,
 ) -> dict[str, Any]:
-    """Train all scores of a playbook: {"models": name → metrics, "skipped", "rows", "version"}.
+    """Train all scores of a playbook: {"models": name → metrics, "skipped", "rows", "version", "no_better":
+    name → sentence, "published"}.
 
-    `hear` is told each step; `publish` the artefact's version, once it is written and all is logged.
+    `hear` is told each step; `publish` the artefact's version, once it is written and all is logged, but not
+    where a score that the playbook declares is no better than its base rate, unless with `force`.
 
     Raises:
         InvalidInput: the playbook is wrong, or a feature alone explains a target.
@@ -77,16 +82,32 @@ def train_history(
     artefact = seal(loaded, trained, data, seed)
     tags, tracker = {"playbook": loaded.version, "artefact": artefact.version}, Tracker()
     for name, fitted in trained.fitted.items():
-        params = {"horizon_seconds": horizon_of(loaded, name), "as_of": as_of}
+        params = {"horizon_days": horizon_of(loaded, name) / DAY, "as_of": timestamp(as_of // 1)}
         register = f"{loaded.spec.name}-{name}"
         log_fitted(tracker, experiment_of(name), fitted, trained.tables[name], params, tags, register)
     version = Artefacts(artefacts).write(artefact)
-    publish(version)
+    warned = no_better(trained.fitted)
+    published = force or not warned.keys() - {NEXT_STAGE}
+    if published:
+        publish(version)
     return {
         "models": {name: fitted.metrics for name, fitted in trained.fitted.items()},
         "skipped": dict(trained.skipped),
         "rows": len(data.at),
         "version": version,
+        "no_better": warned,
+        "published": published,
+    }
+
+
+def no_better(fitted: Mapping[str, Fitted]) -> dict[str, str]:
+    """The models whose log loss on the test rows is no lower than that of the base rates, and by how much."""
+    found = {name: model.metrics for name, model in fitted.items()}
+    return {
+        name: f"its log loss of {m['log_loss']:.4f} is no better than the {m['base_log_loss']:.4f} that the "
+        f"base rate alone reaches, on {m['rows']:,.0f} test rows"
+        for name, m in found.items()
+        if m["log_loss"] >= m["base_log_loss"]
     }
 
 
@@ -107,10 +128,17 @@ def train_table(
     table = from_frame(frame, source.label, source.positive, source.drop, time=time, customer=source.customer)
     gap = source.gap if source.ordered else source.gap * DAY
     hear(f"training {source.label}")
-    fitted = fit_classifier(source.label, table, split_of(table, gap, seed), settings, seed)
+    fitted = fit_classifier(
+        source.label, table, split_of(table, gap, seed, rows=source.ordered), settings, seed
+    )
     hear("logging to MLflow")
-    log_fitted(Tracker(), experiment, fitted, table, {"source": source.path.name})
-    return {"models": {source.label: fitted.metrics}, "ignored": list(table.ignored), "rows": len(table)}
+    log_fitted(Tracker(), experiment, fitted, table, {"source": source.path.name}, ordered=source.ordered)
+    return {
+        "models": {source.label: fitted.metrics},
+        "ignored": list(table.ignored),
+        "rows": len(table),
+        "no_better": no_better({source.label: fitted}),
+    }
 
 
 def experiment_of(score: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba.errors import NotEnoughData
+from nba.playbook.schema import DAY
 from training.propensity.table import Table
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,10 @@ class Split:
     gap: float = 0.0
 
 
-def by_time(table: Table, gap: float, salt: str = "") -> Split:
+def by_time(table: Table, gap: float, salt: str = "", *, rows: bool = False) -> Split:
     """The test is the last fifth of the usable time, `gap` after everything else.
+
+    Time is epoch seconds, or with `rows` the place of a row in the table; the gap is in the same unit.
 
     With the gap at the label's horizon, no label of training looks into the test. Validation rows are
     those of a quarter of the customers (or of the rows) before the gap, not a stretch of time between:
@@ -49,9 +52,10 @@ def by_time(table: Table, gap: float, salt: str = "") -> Split:
     first, last = (float(at.min()), float(at.max())) if len(at) else (0.0, 0.0)
     usable = last - first - gap
     if usable <= 0:
+        unit, size = ("rows", 1.0) if rows else ("days", DAY)
         raise NotEnoughData(
             "the data is too short for a split by time with a gap",
-            {"span": last - first, "needed_above": gap},
+            {f"{unit} in all": (last - first) / size, f"gap in {unit}": gap / size},
         )
     known_until = first + (1 - TEST) * usable
     place = _places(table, salt)
@@ -79,9 +83,9 @@ def by_customer(table: Table, salt: str = "", turn: int = 0) -> Split:
     )
 
 
-def split_of(table: Table, gap: float, seed: int) -> Split:
+def split_of(table: Table, gap: float, seed: int, *, rows: bool = False) -> Split:
     """By time where the table has a time, else by customer, else by row."""
-    return by_customer(table, str(seed)) if table.at is None else by_time(table, gap, str(seed))
+    return by_customer(table, str(seed)) if table.at is None else by_time(table, gap, str(seed), rows=rows)
 
 
 def _places(table: Table, salt: str) -> Floats:

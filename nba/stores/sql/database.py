@@ -52,6 +52,13 @@ class Database(Protocol):
     def in_turn(self, connection: Connection) -> None:
         """Until this transaction ends, no other one passes here: its numbers appear before theirs."""
 
+    def alone(self, connection: Connection, keys: Sequence[str]) -> None:
+        """Until this transaction ends, no other one passes here with any of these keys."""
+
+    def overwritten(self) -> None:
+        """After an erasure: no copy of what was overwritten stays in a file of the database's own, where
+        that is in our hands."""
+
     def make_room(self, table: Table, latest: float) -> None:
         """Before rows of `table` up to this time are inserted: the parts for them are there."""
 

@@ -9,11 +9,8 @@ from sqlalchemy import Connection, inspect, text
 from nba.errors import SchemaMismatch
 
 FOLDER = Path(__file__).with_name("migrations")
-REVISIONS = (
-    "0001",
-    "0002",
-    "0003",
-)  # oldest first, so that an up-to-date store opens without loading Alembic
+# Oldest first; listed here so that an up-to-date store opens without loading Alembic.
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 VERSION_TABLE = "nba_schema"  # its own name: MLflow may live in the same database and has `alembic_version`
 
 

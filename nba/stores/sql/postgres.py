@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import URL, ColumnElement, Connection, Dialect, Engine, Table, any_, bindparam, create_engine
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
@@ -43,7 +44,8 @@ _WRITER = (
 _READER = ("default_transaction_read_only=on",)
 
 # Advisory locks belong to a database, so the numbers are only ours there: "nba" and one more byte.
-_EXCLUSIVE, _OUTBOX, _PARTS = (0x6E626100 + number for number in (1, 2, 3))
+_EXCLUSIVE, _OUTBOX, _PARTS, _KEYS = (0x6E626100 + number for number in (1, 2, 3, 4))
+_STRIPES = 256  # keys share locks, of which a server has few thousand
 
 
 class Postgres:
@@ -102,6 +104,15 @@ class Postgres:
 
     def in_turn(self, connection: Connection) -> None:
         _lock(connection, _OUTBOX)
+
+    def alone(self, connection: Connection, keys: Sequence[str]) -> None:
+        stripes = sorted({crc32(key.encode()) % _STRIPES for key in keys})  # in one order, as all locks
+        if stripes:
+            listed = f"unnest(ARRAY{stripes}) AS stripe"
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_KEYS}, stripe) FROM {listed}")
+
+    def overwritten(self) -> None:
+        """The server's vacuum does that."""
 
     def make_room(self, table: Table, latest: float) -> None:
         """On a connection of its own: others see the new parts at once and wait for nobody's commit."""

@@ -11,7 +11,17 @@ from sqlalchemy import Column, Delete, Table, bindparam, delete, select, tuple_
 from nba.stores.sql.database import Database
 from nba.stores.sql.rows import records
 from nba.stores.sql.statements import LISTED
-from nba.stores.sql.tables import CONTACTS, DECISION_IDS, DECISIONS, OUTBOX, TOUCHPOINT_IDS, TOUCHPOINTS
+from nba.stores.sql.tables import (
+    CONTACTS,
+    DECISION_IDS,
+    DECISIONS,
+    DELIVERIES,
+    OUTBOX,
+    TICKET_CHANGES,
+    TICKETS,
+    TOUCHPOINT_IDS,
+    TOUCHPOINTS,
+)
 
 CHUNK = 5_000
 
@@ -49,6 +59,8 @@ _TOUCHPOINTS = _Old(
 )
 _CONTACTS = _Old(table=CONTACTS, time="send_at", id="decision_id", order=("decision_id",))
 _OUTBOX = _Old(table=OUTBOX, time="at", id="number", order=("number",))
+_DELIVERIES = _Old(table=DELIVERIES, time="at", id="number", order=("target", "number"), by="target")
+_TICKETS = _Old(table=TICKETS, time="closed_at", id="ticket_id", order=("ticket_id",))
 _IDS = (  # after the rows that they name, so that an id never leads to nothing and yet can be used
     _Old(table=DECISION_IDS, time="decided_at", id="decision_id", order=("decision_id",)),
     _Old(table=TOUCHPOINT_IDS, time="occurred_at", id="id", order=("source", "id"), by="source"),
@@ -58,9 +70,13 @@ _IDS = (  # after the rows that they name, so that an id never leads to nothing 
 def prune(database: Database, before: float) -> dict[str, int]:
     """See `nba.stores.ports.Store.prune`."""
     gone = {}
-    for old in (_DECISIONS, _CONTACTS, _TOUCHPOINTS, _OUTBOX):
+    for old in (_DECISIONS, _CONTACTS, _TOUCHPOINTS, _OUTBOX, _TICKETS):
         dropped = database.drop_parts(old.table, before) if old.parted else 0
         gone[old.table.name] = dropped + _delete(database, old, before)
+    _delete(database, _DELIVERIES, before)
+    with database.writing() as connection:  # of tickets that are gone now
+        left = select(TICKETS.c.ticket_id)
+        connection.execute(delete(TICKET_CHANGES).where(TICKET_CHANGES.c.ticket_id.not_in(left)))
     for old in _IDS if database.partitioned else ():
         _delete(database, old, before)
     return gone

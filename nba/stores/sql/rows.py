@@ -26,6 +26,7 @@ def profile(row: CustomerRow) -> dict[str, Any]:
         "consents": orjson.dumps(row.consents).decode(),
         "last_at": row.last_at,
         "version": row.version,
+        "person": row.person,
     }
 
 
@@ -38,4 +39,5 @@ def customer(record: Mapping[str, Any]) -> CustomerRow:
         consents=orjson.loads(record["consents"]),
         last_at=record["last_at"],
         version=record["version"],
+        person=record["person"],
     )

@@ -42,6 +42,7 @@ _WRITER = (
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 0",  # `Checkpointer` does it, outside the commit
     "PRAGMA cache_size = -65536",
+    "PRAGMA secure_delete = ON",  # what an erasure frees is overwritten, whatever the build's default
 )
 _READER = ("PRAGMA query_only = 1",)
 _TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
@@ -105,6 +106,12 @@ class SQLite:
 
     def in_turn(self, connection: Connection) -> None:
         """There is one writer, so numbers appear in order."""
+
+    def alone(self, connection: Connection, keys: Sequence[str]) -> None:
+        """There is one writer."""
+
+    def overwritten(self) -> None:
+        self._checkpointer.run()
 
     def make_room(self, table: Table, latest: float) -> None:
         """Tables have no parts."""

@@ -20,6 +20,7 @@ from nba.stores.sql.tables import (
     CUSTOMERS,
     DECISION_IDS,
     DECISIONS,
+    IDENTITIES,
     OUTBOX,
     PROFILES,
     TOUCHPOINT_IDS,
@@ -54,6 +55,9 @@ class Statements:
         use: each `action`, `day`, `contacts`, `spend`, which are added.
         known: `source`, `listed` ids.
         decisions, touchpoints: in this order for each row.
+        members: the `listed` persons' customer ids.
+        claims: linked claims of the `listed` values; claims_of: all of the `listed` surrogates.
+        save_claims: each the columns of a claim.
         applied, mark: `file`.
     """
 
@@ -78,6 +82,10 @@ class Statements:
     new_contacts: Prepared
     touchpoints: tuple[Prepared, ...]
     outbox: Prepared
+    members: Prepared
+    claims: Prepared
+    claims_of: Prepared
+    save_claims: Prepared
     applied: Prepared
     mark: Prepared
 
@@ -89,6 +97,7 @@ class Statements:
             **_of_contacts(database),
             **_of_limits(database),
             **_of_touchpoints(database),
+            **_of_persons(database),
             "outbox": OUTBOX.insert().values(
                 {c.name: bindparam(c.name) for c in OUTBOX.c if c.name != "number"}
             ),
@@ -191,3 +200,23 @@ def _of_touchpoints(database: Database) -> dict[str, Any]:
     into = (TOUCHPOINT_IDS, TOUCHPOINTS) if database.partitioned else (TOUCHPOINTS,)
     known = select(ids.c.id).where(ids.c.source == bindparam("source"), database.among(ids.c.id, LISTED))
     return {"known": known, "touchpoints": tuple(table.insert() for table in into)}
+
+
+def _of_persons(database: Database) -> dict[str, Any]:
+    column = IDENTITIES.c
+    place = (column.kind, column.value, column.surrogate)
+    claim = database.insert(IDENTITIES)
+    return {
+        "members": select(PROFILES.c.person, CUSTOMERS.c.customer_id)
+        .join(CUSTOMERS, PROFILES.c.surrogate == CUSTOMERS.c.surrogate)
+        .where(database.among(PROFILES.c.person, LISTED), PROFILES.c.person.is_not(None))
+        .order_by(CUSTOMERS.c.customer_id),
+        "claims": select(IDENTITIES)
+        .where(database.among(column.value, LISTED), text("identities.status = 'linked'"))
+        .where(database.among(column.kind, "kinds"))
+        .order_by(*place),
+        "claims_of": select(IDENTITIES).where(database.among(column.surrogate, LISTED)).order_by(*place),
+        "save_claims": claim.on_conflict_do_update(
+            index_elements=list(place), set_={"at": claim.excluded.at, "status": claim.excluded.status}
+        ),
+    }

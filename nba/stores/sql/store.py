@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
 from nba.errors import SchemaMismatch
 from nba.stores.fresh import new_secret, new_surrogate
-from nba.stores.ports import Clock, ContactRow, DecisionRow, OutboxRow, Publication, TouchpointRow
+from nba.stores.ports import (
+    Clock,
+    ContactRow,
+    CustomerRow,
+    DecisionRow,
+    DrawRow,
+    OutboxRow,
+    TouchpointRow,
+)
 from nba.stores.sql.database import Database
 from nba.stores.sql.migrate import migrate
+from nba.stores.sql.people import SqlPeople, under
 from nba.stores.sql.prune import prune
-from nba.stores.sql.rows import records
+from nba.stores.sql.reactions import ReactionStatements, SqlReactions
+from nba.stores.sql.rows import customer
 from nba.stores.sql.statements import LISTED, Statements
 from nba.stores.sql.tables import (
     CONTACTS,
@@ -30,7 +50,7 @@ from nba.stores.sql.tables import (
 from nba.stores.sql.transaction import SqlTransaction, logged
 
 
-class SqlStore:
+class SqlStore(SqlPeople, SqlReactions):
     """See `nba.stores.ports.Store`. Reads outside a transaction use connections of their own."""
 
     def __init__(
@@ -52,8 +72,9 @@ class SqlStore:
             SchemaMismatch: the store is newer than this program, or on another clock.
             StoreUnavailable: it can't be written.
         """
-        self._database = database
+        super().__init__(database)
         self._statements = Statements.of(database)
+        self._reactions = ReactionStatements.of(database)
         self._surrogates = surrogates
         with database.exclusive() as connection:
             migrate(connection)
@@ -72,9 +93,13 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         with self._database.writing() as connection:
-            transaction = SqlTransaction(connection, self._database, self._statements, self._surrogates)
+            transaction = SqlTransaction(
+                connection, self._database, self._statements, self._reactions, self._surrogates
+            )
             yield transaction
             transaction.finish()
+        if transaction.erased:
+            self._database.overwritten()
 
     def decision(self, decision_id: str) -> DecisionRow | None:
         with self._database.reading() as connection:
@@ -85,13 +110,34 @@ class SqlStore:
         rows = self._read(select(CONTACTS).where(CONTACTS.c.decision_id == decision_id))
         return ContactRow(**rows[0]) if rows else None
 
-    def decisions(self, since: float, until: float, chunk: int = 10_000) -> Iterator[list[DecisionRow]]:
-        for chunked in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk):
+    def decisions(
+        self, since: float, until: float, chunk: int = 10_000, own: bool = False
+    ) -> Iterator[list[DecisionRow]]:
+        for chunked in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk, own=own):
             yield [DecisionRow(**record) for record in chunked]
 
-    def touchpoints(self, since: float, until: float, chunk: int = 50_000) -> Iterator[list[TouchpointRow]]:
-        for chunked in self._chunks(TOUCHPOINTS, ("occurred_at", "source", "id"), since, until, chunk):
+    def draws(self, since: float, until: float, chunk: int = 50_000) -> Iterator[list[DrawRow]]:
+        columns = [DECISIONS.c[name] for name in DrawRow._fields]
+        for chunked in self._chunks(DECISIONS, ("decided_at", "decision_id"), since, until, chunk, columns):
+            yield [DrawRow(**record) for record in chunked]
+
+    def touchpoints(
+        self, since: float, until: float, chunk: int = 50_000, own: bool = False
+    ) -> Iterator[list[TouchpointRow]]:
+        order = ("occurred_at", "source", "id")
+        for chunked in self._chunks(TOUCHPOINTS, order, since, until, chunk, own=own):
             yield [TouchpointRow(**record) for record in chunked]
+
+    def moment_back(self, rows: Literal["decisions", "touchpoints"], count: int, before: float) -> float:
+        time = DECISIONS.c.decided_at if rows == "decisions" else TOUCHPOINTS.c.occurred_at
+        newest = select(time.label("at")).where(time < before).order_by(time.desc())
+        found = self._read(newest.offset(count - 1).limit(1))
+        return float(found[0]["at"]) if found else float("-inf")
+
+    def latest(self) -> float:
+        columns = (DECISIONS.c.decided_at, TOUCHPOINTS.c.occurred_at, PUBLICATIONS.c.published_at)
+        found = [self._read(select(func.max(column).label("at")))[0]["at"] for column in columns]
+        return max((at for at in found if at is not None), default=float("-inf"))
 
     def links(self) -> dict[str, str]:
         return {record["surrogate"]: record["customer_id"] for record in self._read(select(CUSTOMERS))}
@@ -100,6 +146,12 @@ class SqlStore:
         among = self._database.among(CUSTOMERS.c.surrogate, LISTED)
         rows = self._read(select(CUSTOMERS).where(among), **{LISTED: self._database.listed(surrogates)})
         return {record["surrogate"]: record["customer_id"] for record in rows}
+
+    def customer_of(self, surrogate: str) -> CustomerRow | None:
+        with self._database.reading() as connection:
+            listed = {LISTED: self._database.listed([surrogate])}
+            rows = self._statements.customers_of.read(connection, **listed)
+        return customer(rows[0]) if rows else None
 
     def keep_playbook(self, fingerprint: str, text: str) -> None:
         if self.playbook(fingerprint) is not None:
@@ -114,32 +166,6 @@ class SqlStore:
 
     def playbooks(self) -> dict[str, str]:
         return {record["fingerprint"]: record["text"] for record in self._read(select(PLAYBOOKS))}
-
-    def publish(
-        self, *, kind: str, version: str, specification: str, at: float, who: str, why: str
-    ) -> Publication:
-        with self._database.exclusive() as connection:
-            last = connection.execute(select(func.max(PUBLICATIONS.c.number))).scalar() or 0
-            publication = Publication(
-                number=last + 1,
-                kind=kind,
-                version=version,
-                specification=specification,
-                published_at=at,
-                who=who,
-                why=why,
-            )
-            connection.execute(PUBLICATIONS.insert(), asdict(publication))
-        return publication
-
-    def serving(self) -> Mapping[str, Publication]:
-        latest = select(func.max(PUBLICATIONS.c.number)).group_by(PUBLICATIONS.c.kind)
-        rows = self._read(select(PUBLICATIONS).where(PUBLICATIONS.c.number.in_(latest)))
-        return {record["kind"]: Publication(**record) for record in rows}
-
-    def audit(self) -> list[Publication]:
-        rows = self._read(select(PUBLICATIONS).order_by(PUBLICATIONS.c.number))
-        return [Publication(**record) for record in rows]
 
     def outbox(self, after: int, limit: int = 1_000) -> list[OutboxRow]:
         number = OUTBOX.c.number
@@ -159,26 +185,30 @@ class SqlStore:
     def close(self) -> None:
         self._database.close()
 
-    def _read(self, statement: Select[Any], **bound: Any) -> list[dict[str, Any]]:
-        with self._database.reading() as connection:
-            return records(connection.execute(statement, bound))
-
     def _chunks(
-        self, table: Table, order: tuple[str, ...], since: float, until: float, chunk: int
+        self,
+        table: Table,
+        order: tuple[str, ...],
+        since: float,
+        until: float,
+        chunk: int,
+        only: Sequence[Column[Any]] = (),
+        own: bool = False,
     ) -> Iterator[list[dict[str, Any]]]:
         """Rows with since ≤ order[0] < until, each chunk a read of its own that goes on after the last row.
 
         So no read stays open between chunks, which would keep the write-ahead log from shrinking.
         """
         time, *_ = columns = [table.c[name] for name in order]
-        inside = select(table).where(time < until).order_by(*columns).limit(chunk)
+        inside = select(*only or (table,)).where(time < until).order_by(*columns).limit(chunk)
         lasts: list[ColumnElement[Any]] = [bindparam(f"last_{name}") for name in order]
         after = and_(
             time >= lasts[0], tuple_(*columns) > tuple_(*lasts)
         )  # parts by time are left out by time
+        people = {} if own else self.people()
         rows = self._read(inside.where(time >= since))
         while rows:
-            yield rows
+            yield under(people, rows)
             last = {f"last_{name}": rows[-1][name] for name in order}
             rows = self._read(inside.where(after), **last) if len(rows) == chunk else []
 

@@ -23,7 +23,10 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 _LAPSING = text("status = 'held' AND day IS NOT NULL")  # few rows, asked for in every transaction
+_LINKED = text("person IS NOT NULL")
+_UNSETTLED = text("status IN ('open', 'in_progress')")  # likewise
 
 META = Table(
     "meta",
@@ -54,7 +57,32 @@ PROFILES = Table(
     Column("consents", Text, nullable=False),
     Column("last_at", Float, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("person", String(64)),
     PrimaryKeyConstraint("surrogate", name="profiles_pk"),
+    Index("profiles_by_person", "person", sqlite_where=_LINKED, postgresql_where=_LINKED),
+)
+
+IDENTITIES = Table(
+    "identities",
+    METADATA,
+    Column("kind", String(64), nullable=False),
+    Column("value", String(64), nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("status", String(16), nullable=False),
+    PrimaryKeyConstraint("kind", "value", "surrogate", name="identities_pk"),
+    Index("identities_by_customer", "surrogate"),
+)
+
+ERASED = Table(
+    "erased",
+    METADATA,
+    Column("surrogate", String(128), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("who", Text, nullable=False),
+    PrimaryKeyConstraint("surrogate", name="erased_pk"),
+    Index("erased_by_digest", "digest"),
 )
 
 DECISIONS = Table(
@@ -83,6 +111,7 @@ DECISIONS = Table(
     Column("values", LargeBinary, nullable=False),
     PrimaryKeyConstraint("decision_id", name="decisions_pk"),
     Index("decisions_by_time", "decided_at", "decision_id"),
+    Index("decisions_by_customer", "surrogate", "decided_at"),
 )
 
 CONTACTS = Table(
@@ -117,7 +146,7 @@ USED = Table(
 OUTBOX = Table(
     "outbox",
     METADATA,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), nullable=False, autoincrement=True),
+    Column("number", _NUMBER, nullable=False, autoincrement=True),
     Column("id", String(256), nullable=False),
     Column("type", Text, nullable=False),
     Column("surrogate", String(64), nullable=False),
@@ -125,6 +154,7 @@ OUTBOX = Table(
     Column("at", Float, nullable=False),
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("number", name="outbox_pk"),
+    Index("outbox_by_customer", "surrogate"),
     sqlite_autoincrement=True,  # a number is never given twice, also once the last rows were pruned
 )
 
@@ -143,6 +173,65 @@ TOUCHPOINTS = Table(
     PrimaryKeyConstraint("source", "id", name="touchpoints_pk"),
     Index("touchpoints_by_time", "occurred_at", "source", "id"),
     Index("touchpoints_by_customer", "surrogate", "occurred_at"),
+)
+
+TICKETS = Table(
+    "tickets",
+    METADATA,
+    Column("ticket_id", String(128), nullable=False),
+    Column("surrogate", String(64), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("queue", Text),
+    Column("owner", Text),
+    Column("opened_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("closed_at", Float),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("ticket_id", name="tickets_pk"),
+    Index("tickets_by_time", "opened_at", "ticket_id"),
+    Index("tickets_by_customer", "surrogate", "opened_at"),
+    Index("tickets_unsettled", "due_at", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
+)
+
+TICKET_CHANGES = Table(
+    "ticket_changes",
+    METADATA,
+    Column("ticket_id", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("note", Text),
+    PrimaryKeyConstraint("ticket_id", "version", name="ticket_changes_pk"),
+)
+
+WATCHES = Table(
+    "watches",
+    METADATA,
+    Column("surrogate", String(64), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("memory", Text, nullable=False),
+    PrimaryKeyConstraint("surrogate", name="watches_pk"),
+    Index("watches_by_time", "due_at"),
+)
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    Column("target", String(128), nullable=False),
+    Column("number", _NUMBER, nullable=False, autoincrement=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    PrimaryKeyConstraint("target", "number", name="deliveries_pk"),
+    Index("deliveries_due", "target", "status", "due_at"),
 )
 
 IDS = MetaData()  # where a table lies in parts by time, an id is unique in a table of its own only
@@ -176,13 +265,46 @@ PUBLICATIONS = Table(
     "publications",
     METADATA,
     Column("number", Integer, nullable=False, autoincrement=False),
-    Column("kind", String(32), nullable=False),
+    Column("kind", String(256), nullable=False),
     Column("version", String(128), nullable=False),
     Column("specification", Text, nullable=False),
     Column("published_at", Float, nullable=False),
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
+    Column("origin", Integer, nullable=False),
+    Column("share", Float, nullable=False),
+    Column("evidence", Text, nullable=False),
     PrimaryKeyConstraint("number", name="publications_pk"),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String(128), nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("token", _NUMBER, nullable=False),
+    Column("until", Float, nullable=False),
+    PrimaryKeyConstraint("name", name="leases_pk"),
+)
+
+KEPT = Table(
+    "kept",
+    METADATA,
+    Column("key", String(256), nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("key", name="kept_pk"),
+)
+
+NOTES = Table(
+    "notes",
+    METADATA,
+    Column("number", _NUMBER, nullable=False, autoincrement=True),
+    Column("kind", String(128), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number", name="notes_pk"),
+    Index("notes_by_kind", "kind", "number"),
+    sqlite_autoincrement=True,  # as in the outbox
 )
 
 APPLIED_FILES = Table(

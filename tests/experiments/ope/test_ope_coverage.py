@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import binom
 
 from experiments.ope import ESTIMATORS, Estimate, LoggedBatch, difference, estimate
+from nba.errors import NotEnoughData
 
 LOGS = 1_000
 LEAST = int(binom.ppf(5e-7, LOGS, 0.95))
@@ -72,10 +73,11 @@ def test_intervals_by_customer_cover_where_intervals_by_row_dont(
     assert by_row < 0.8 * LOGS
 
 
-def test_intervals_from_a_small_effective_sample_cover_more_than_normal_ones() -> None:
+def test_intervals_from_a_small_effective_sample_cover_where_normal_ones_dont() -> None:
     """Seed 22, 1,000 logs of 170 rows with an effective sample of about 17 and skewed (exponential) rewards.
 
-    Of those answered, an interval that covers 93 % fails this about once in 10,000.
+    Some three in four logs show the range of the reward well enough to be answered. Of those, an interval
+    that covers 95 % fails this about once in 100,000; those here cover more.
     """
     n, truth = 170, 1.0
     target = np.tile([0.95, 0.01, 0.01, 0.01, 0.01, 0.01], (n, 1))
@@ -85,12 +87,14 @@ def test_intervals_from_a_small_effective_sample_cover_more_than_normal_ones() -
     for _ in range(LOGS):
         arm = (logging.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
         propensity = logging[np.arange(n), arm]
-        one = estimate(
-            "snips",
-            LoggedBatch(reward=rng.exponential(size=n), arm=arm, propensity=propensity, target=target),
-        )
+        log = LoggedBatch(reward=rng.exponential(size=n), arm=arm, propensity=propensity, target=target)
+        try:
+            one = estimate("snips", log)
+        except NotEnoughData:
+            continue
         held += one.low <= truth <= one.high
         normal += abs(one.value - truth) <= 1.96 * one.stderr
         found.append(one.effective_n)
     assert 15 < np.mean(found) < 21
-    assert held > 0.9 * LOGS > normal
+    assert len(found) > 0.6 * LOGS
+    assert held > 0.92 * len(found) > normal

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from experiments.ope import LoggedBatch, diagnostics, estimate
+from experiments.ope.embeddings import EMBEDDINGS
+from nba.playbook.compile import parse
+from tests.service.business import OPEN
 
 
 @pytest.mark.parametrize(
@@ -17,6 +20,9 @@ from experiments.ope import LoggedBatch, diagnostics, estimate
     [
         ("ips", {"clip": np.inf}, "ips"),
         ("sg-ips", {"shrinkage": 0.0}, "ips"),
+        ("clipped-ips", {"clip": np.inf}, "ips"),
+        ("clipped-snips", {"clip": np.inf}, "snips"),
+        ("pseudo-inverse", {"slots": 1}, "ips"),
         ("dr", {"clip": 0.0}, "dm"),
         ("switch-dr", {"threshold": 0.0}, "dm"),
         ("switch-dr", {"threshold": np.inf}, "dr"),
@@ -55,6 +61,7 @@ def test_snips_never_leaves_the_range_of_the_reward() -> None:
             arm=rng.integers(0, 2, 30),
             propensity=rng.uniform(0.05, 1, 30),
             target=np.tile([0.3, 0.7], (30, 1)),
+            bounds=(2.0, 3.0),
         )
         assert 2 <= estimate("snips", batch).value <= 3
 
@@ -110,6 +117,18 @@ def test_mips_with_all_logging_odds_holds_where_an_arm_was_not_always_eligible()
     found = estimate("mips", batch)
     assert abs(found.value - truth) < 5 * found.stderr
     assert abs(estimate("mips", replace(batch, logging=None)).value - truth) > 7 * found.stderr
+
+
+def test_joint_arms_are_alike_by_action_or_by_action_and_channel() -> None:
+    arms = parse(OPEN).arms
+    assert arms.names == (
+        "no_contact",
+        *(f"offer/{channel}/{timing}" for channel in ("email", "push") for timing in ("now", "evening")),
+        "news/email/now",
+    )
+    alike = {name: np.unique(make(arms), axis=0, return_inverse=True)[1] for name, make in EMBEDDINGS.items()}
+    assert alike["action"].reshape(-1).tolist() == [0, 1, 1, 1, 1, 2]
+    assert alike["action+channel"].reshape(-1).tolist() == [0, 1, 1, 2, 2, 3]
 
 
 def test_an_estimator_of_another_package_plugs_in(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.ope import LoggedBatch, estimate
+from experiments.ope import LoggedBatch, Tuned, estimate, least_error, slope
 
 CASES = json.loads((Path(__file__).parents[2] / "golden" / "ope.json").read_text())["cases"]
 OURS: dict[str, tuple[str, dict[str, float]]] = {
@@ -59,6 +60,20 @@ def test_the_value_equals_theirs_at_the_hyperparameter_that_their_tuner_chose(ca
         assert ours.value == pytest.approx(chosen["value"], abs=1e-9), theirs
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"seed {case['seed']}")
+@pytest.mark.parametrize(("how", "tune"), [("slope", slope), ("mse", least_error)])
+@pytest.mark.parametrize("theirs", TUNED)
+def test_what_is_tuned_here_equals_what_their_tuners_chose(
+    case: dict[str, Any], how: str, tune: Callable[..., Tuned], theirs: str
+) -> None:
+    chosen = case["tuned"][f"{theirs}_tune_{how}"]
+    ours = tune(TUNED[theirs][0], batch_of(case))
+    assert (ours.hyper, ours.setting) == (TUNED[theirs][1], chosen["lambda"])
+    assert ours.value == pytest.approx(chosen["value"], abs=1e-9)
+    assert ours.estimate(batch_of(case)).value == pytest.approx(chosen["value"], abs=1e-9)
+
+
 def test_every_golden_value_is_compared() -> None:
     for case in CASES:
         assert set(case["values"]) == set(OURS)
+        assert set(case["tuned"]) == {f"{name}_tune_{how}" for name in TUNED for how in ("slope", "mse")}

@@ -51,17 +51,15 @@ def decided(
 ) -> DecisionRow:
     """A decision of PLAYBOOK; a contact costs 1."""
     contact = arm != SILENCE
+    sent = {"action": "bogo", "channel": "email", "timing": "now", "send_at": at}
+    silent = {"action": SILENCE, "channel": None, "timing": None, "send_at": None}
     return decision(
         id,
         surrogate=customer,
         decided_at=at,
         arm=arm,
-        action="bogo" if contact else SILENCE,
-        channel="email" if contact else None,
-        timing="now" if contact else None,
-        send_at=at if contact else None,
         group=group,
-        **{"playbook": PLAYBOOK.version, **values},
+        **{"playbook": PLAYBOOK.version, **(sent if contact else silent), **values},
     )
 
 

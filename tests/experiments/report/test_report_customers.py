@@ -118,7 +118,7 @@ def test_contacts_with_an_open_reward_window_are_counted() -> None:
 
 def test_a_store_without_shown_decisions_is_refused() -> None:
     store = filled(memory(), [decided("d", "c", DAY, status="held", activated_at=None)])
-    with pytest.raises(InvalidInput, match="has no decisions"):
+    with pytest.raises(InvalidInput, match=r"has no decisions that were shown .*held and never shown: 1\)"):
         read_cohort(store, PLAYBOOK, as_of=END)
 
 

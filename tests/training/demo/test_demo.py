@@ -27,6 +27,9 @@ def test_the_demo_goes_from_history_to_a_table_of_true_values(tmp_path: Path) ->
     assert values["oracle"]["one_step"]["value"] == max(p["one_step"]["value"] for p in values.values())
     assert all(name in done.stdout for name in told)
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path / 'demo' / 'mlflow.db'}" in done.stdout
+    page = Path(result["journey_map"])
+    assert str(page) in done.stdout.replace("\n", "")
+    assert "<svg" in page.read_text(encoding="utf-8")
     groups = result["experiment"]["groups"]
     assert sum(group["decisions"] for group in groups.values()) == 600  # since the pilot ended
     assert groups["holdout"]["contacts"] == 0

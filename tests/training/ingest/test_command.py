@@ -55,7 +55,7 @@ def test_as_of_is_the_present(home: Path) -> None:
         (["a.csv", "--adapter", "hillstrom", "--mapping", "m.yaml"], "leave out --mapping or --adapter"),
         (["hillstrom", "folder"], "say: nba ingest --adapter hillstrom FOLDER"),
         (["m.yaml"], "can't tell the format by '.yaml'"),
-        (["."], "customer: the file has no column 'customer_id'"),
+        (["."], "customer: there is no column 'customer_id'"),
     ],
 )
 def test_what_can_not_be_done_says_why(home: Path, arguments: list[str], said: str) -> None:

@@ -25,7 +25,7 @@ actions:
   news: {channels: [email], timings: [now]}
 exploration: {explorer: squarecb, gamma: 20, floor: 0.1}
 groups: {holdout: 0.1, random_eligible: 0.1}
-promotion: {level: 0.95, margin: 0.1, decisions: 300}
+promotion: {level: 0.95, margin: 0.1, decisions: 300, n_psi: 4}
 """
 SECRET = bytes(32)
 Worth = Callable[[str, str, np.random.Generator], float]

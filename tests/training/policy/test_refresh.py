@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from nba.playbook.compile import parse
 from nba.policies.policy import Choice
+from nba.stores.memory import MemoryStore
 from training.policy.crossing import Chosen, CrossFitted
+from training.policy.judged import Champion
+from training.policy.judging import Bench, best_that_passes
 from training.policy.log import DecisionLog
-from training.policy.register import Champion
-from training.policy.retrain import _best_that_passes
 
 ROWS = 4_000
 BOOK = parse(files("nba.playbook").joinpath("sample.yaml").read_text(encoding="utf-8"))
@@ -70,8 +71,11 @@ def _chosen(best: float, again: float) -> Chosen:
 
 def _passes(best: float, again: float) -> tuple[str, str, bool]:
     champion = Champion(policy=_Serving(), name="ridge@1", trained_through=-1.0)
-    name, verdict, _ = _best_that_passes(BOOK, _log(), _chosen(best, again), champion)
-    return name, verdict.rule, verdict.promoted
+    bench = Bench(
+        store=MemoryStore("request"), playbook=BOOK, champion=champion, anchor=None, as_of=float(ROWS)
+    )
+    found = best_that_passes(bench, _log(), _chosen(best, again))
+    return found.specification, found.verdict.rule, found.verdict.promoted
 
 
 def test_a_new_kind_that_is_better_is_taken() -> None:

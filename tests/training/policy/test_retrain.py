@@ -99,7 +99,7 @@ def test_where_nothing_makes_a_difference_nothing_is_published(office: Callable[
     assert result.publication is None
     assert result.verdict.reason.startswith("a new policy must be better")
     assert not shop.business.store.serving()
-    assert shop.aliases() == {"challenger": "1"}
+    assert shop.aliases() == {"candidate": "1"}
     assert shop.artefacts.read(result.version).manifest.rows < 600, (
         "holdout and random customers train nothing"
     )
@@ -119,7 +119,7 @@ def test_too_few_and_immature_decisions_say_how_many_there_are(office: Callable[
     assert error.value.figures["immature"] > 300
     few = office()
     trade(few.business, 150, by_taste)
-    with pytest.raises(NotEnoughData, match="too few decisions have mature rewards"):
+    with pytest.raises(NotEnoughData, match="too few decisions of the treatment group have mature rewards"):
         few.retrain(8)
 
 
@@ -153,3 +153,23 @@ def test_a_champion_of_other_features_gives_way_to_the_fallback(office: Callable
     wider = TEXT.replace("[visit, purchase]", "[visit, purchase, opened]")
     assert serving_champion(shop.business.store, shop.artefacts, parse(wider)).name == "uniform@0"
     assert shop.retrain(8, wider).champion == "uniform@0"
+
+
+def test_with_early_decisions_of_open_windows_train_and_do_not_judge(tmp_path: Path) -> None:
+    text = TEXT + "\nlearning: {early: true}"
+    business = open_shop(text=text)
+    trade(business, 700, by_taste, day=0)
+    as_of = trade(business, 400, by_taste, day=8, seed=1) + DAY  # known for a day of seven
+    result = retrain(
+        business.store,
+        Artefacts(tmp_path / "artefacts"),
+        parse(text),
+        Tracker(directory=tmp_path),
+        as_of=as_of,
+        settings=SETTINGS,
+    )
+    manifest = Artefacts(tmp_path / "artefacts").read(result.version).manifest
+    assert manifest.data_to == NOON + 8 * DAY
+    assert manifest.rows > 700
+    assert result.verdict.decisions < 700
+    assert result.verdict.promoted, result.verdict.reason

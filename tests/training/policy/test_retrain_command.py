@@ -41,7 +41,7 @@ def test_its_figures_are_written_as_json(folder: Path, capsys: pytest.CaptureFix
     with closing(open_store(url)) as store:
         trade(open_shop(store), 400, by_taste)
     file = folder / "out.json"
-    retrain(store=url, as_of="2025-06-23T12:00:00Z", folds=2, learner=["ridge"], json_file=file)
+    retrain(store=url, as_of="2025-06-22T12:00:00Z", folds=2, learner=["ridge"], json_file=file)
     figures = json.loads(file.read_text(encoding="utf-8"))
     assert (figures["specification"], figures["champion"]) == ("ridge", "uniform@0")
     assert figures["published"]["who"] == "nba retrain"

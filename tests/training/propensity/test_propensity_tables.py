@@ -93,7 +93,15 @@ def test_by_time_the_test_lies_a_gap_after_everything_else_and_customers_are_not
 def test_no_time_left_beside_the_gap_is_not_enough_data() -> None:
     with pytest.raises(NotEnoughData) as caught:
         by_time(table(100), gap=2_000.0)
-    assert caught.value.figures["needed_above"] == 2_000.0
+    assert caught.value.figures["gap in days"] == pytest.approx(2_000.0 / 86_400.0)
+    with pytest.raises(NotEnoughData, match=r"\(rows in all .*, gap in rows 2,000\)"):
+        by_time(table(100), gap=2_000.0, rows=True)
+
+
+def test_months_of_seconds_are_told_in_days() -> None:
+    data = table(100)
+    with pytest.raises(NotEnoughData, match=r"gap in days 30\)"):
+        by_time(data, gap=30 * 86_400.0)
 
 
 def test_by_customer_parts_share_no_customer_and_five_turns_test_each_row_once() -> None:

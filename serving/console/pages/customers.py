@@ -1,0 +1,75 @@
+"""Search by id, the newest decisions, and one customer: who they are, and all that happened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from nba.errors import Gone, InvalidInput
+from nba.model import ID_RULE, is_id
+from serving.console.desk import Ask, Desk, Shown
+from serving.console.pages.decisions import known
+from serving.console.reading import DAY, newest_draws
+
+_NEWEST, _FRESH = 30, 10.0
+_KINDS = {"decisions": "Decision", "touchpoints": "Touchpoint", "feedback": "Feedback"}
+Event = dict[str, Any]
+
+
+def show(desk: Desk, ask: Ask) -> Shown:
+    if ask.rest:
+        return _customer(desk, ask.rest)
+    wanted = ask.query.get("id", "").strip()
+    if not wanted:
+        return _search(desk, "", None)
+    if not is_id(wanted):
+        return _search(desk, wanted[:200], ask.words("An id {rule}.", rule=ID_RULE))
+    try:
+        found = known(desk, wanted)
+    except Gone:
+        found = True
+    return Shown(goto=f"/console/{'decisions' if found else 'customers'}/{quote(wanted)}")
+
+
+def _search(desk: Desk, wanted: str, said: str | None) -> Shown:
+    kept = desk.kept("newest decisions", _FRESH, lambda: _newest(desk))
+    values = {"wanted": wanted, "said": said, "newest": kept.value}
+    return Shown(template="customers.html", values=values, at=kept.at, status=422 if said else 200)
+
+
+def _newest(desk: Desk) -> list[dict[str, Any]]:
+    now = desk.now()
+    if math.isnan(now):
+        return []
+    rows = newest_draws(desk.store, until=now, longest=400 * DAY, most=_NEWEST).rows
+    names = desk.store.names([row.surrogate for row in rows])
+    return [{**row._asdict(), "customer_id": names.get(row.surrogate)} for row in reversed(rows)]
+
+
+def _customer(desk: Desk, customer_id: str) -> Shown:
+    if not is_id(customer_id):
+        raise InvalidInput.of("id", ID_RULE)
+    told = orjson.loads(desk.service.customer(customer_id, desk.now()))
+    values = {"told": told, "events": timeline(told)}
+    return Shown(template="customer.html", values=values, at=desk.clock())
+
+
+def timeline(told: Mapping[str, Any]) -> list[Event]:
+    """All that happened to a customer, newest first: kind, at (timestamp), what, and the row itself.
+
+    A survey answer or a text stands in the touchpoints and in the feedback; here it stands once.
+    """
+    said = {(row["source"], row["id"]) for row in told.get("feedback", ())}
+    events: list[Event] = []
+    for name, kind in _KINDS.items():
+        for row in told.get(name, ()):
+            if name == "touchpoints" and (row["source"], row["id"]) in said:
+                continue
+            at = row.get("decided_at") or row.get("at")
+            events.append({"kind": kind, "at": at, "row": row})
+    events += [{"kind": "Ticket", "at": row["opened_at"], "row": row} for row in told.get("tickets", ())]
+    return sorted(events, key=lambda event: event["at"] or "", reverse=True)

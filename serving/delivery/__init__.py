@@ -1,0 +1,1 @@
+"""Delivery: messages of the outbox to the playbook's targets, at least once each, by `nba deliver`."""

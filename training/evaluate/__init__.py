@@ -1,0 +1,1 @@
+"""`nba evaluate`: what policies would have earned, from the decisions that others made."""

@@ -1,0 +1,1 @@
+"""Learn to read what customers say, and report on what they said."""

@@ -1,0 +1,1 @@
+"""Health: whether what comes in, what is decided and what is earned are still as they were."""

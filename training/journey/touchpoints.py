@@ -1,0 +1,165 @@
+"""The store's own touchpoints as journeys: what customers did and the contacts they were sent, by customer.
+
+Contacts stand among the touchpoints under the type `contact`, at the moment when they were sent. What only
+says something of a customer (consent, profile, identify) and what was never sent is no step of a journey.
+By stage, a journey is the sequence of the stages in which decisions found the customer, each as long as it
+lasted, so that a stage never follows itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import polars as pl
+
+from experiments.log import displaced
+from nba.errors import InvalidInput, NotEnoughData
+from nba.features import history
+from nba.playbook.compile import Playbook
+from nba.playbook.declaration import CONTACT
+from nba.playbook.rules import nearest
+from nba.rewards.outcomes import worth
+from nba.stores.ports import DecisionRow, Store
+
+By = Literal["type", "stage"]
+NO_STEPS = ("consent", "profile", "identify", "not_sent")
+_TOUCHED = {"id": pl.String, "case": pl.String, "type": pl.String, "channel": pl.String} | {
+    "at": pl.Float64,
+    "value": pl.Float64,
+}
+_DECIDED = {"id": pl.String, "case": pl.String, "channel": pl.String, "at": pl.Float64} | {
+    "sent_at": pl.Float64,
+    "group": pl.String,
+    "stage": pl.String,
+}
+
+
+def journeys(
+    store: Store,
+    playbook: Playbook,
+    *,
+    by: By = "type",
+    since: float = float("-inf"),
+    until: float = float("inf"),
+    split: str | None = None,
+) -> pl.DataFrame:
+    """Columns case (surrogate), step, time, by type also value (worth by the objectives), part where split.
+
+    Args:
+        since, until: epoch seconds; what happened in [since, until).
+        split: `channel` (of the customer's first touchpoint that has one), `group`, or an attribute.
+
+    Raises:
+        InvalidInput: there is nothing of that name to split by.
+        NotEnoughData: nothing happened in this time.
+    """
+    decided = _decided(store, since, until)
+    rows = _by_stage(decided) if by == "stage" else _by_type(store, decided, since, until)
+    if rows.is_empty():
+        raise NotEnoughData(
+            "the store has no journeys in this time; name a file, or move --since and --as-of"
+        )
+    frame = rows.with_columns(
+        time=(pl.col("at") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
+        step=pl.col("stage" if by == "stage" else "type"),
+    )
+    if by == "type":
+        frame = frame.with_columns(value=worth(playbook.spec.objectives))
+    kept = ["case", "step", "time", *(["value"] if by == "type" else [])]
+    if split is None:
+        return frame.select(kept)
+    if split == "channel":
+        return frame.select(*kept, part="channel")
+    known = _groups(decided) if split == "group" else _attribute(store, playbook, split)
+    part = pl.col("case").replace_strict(known, default=None, return_dtype=pl.String)
+    return frame.select(*kept, part=part)
+
+
+def of_history(directory: Path, playbook: Playbook | None, split: str | None = None) -> pl.DataFrame:
+    """The same, by type, of an ingested history; split by `channel` or `action`.
+
+    Raises:
+        InvalidInput: another split, or no history in this folder.
+    """
+    if split not in (None, "channel", "action"):
+        raise InvalidInput.of("split", "a history can be split by channel, action or period")
+    if not history.history_files(directory):
+        detail = "the folder holds no history; name a file, or a folder that `nba ingest` wrote"
+        raise InvalidInput.of("source", detail, source=str(directory))
+    rows = history.scan(directory).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    return rows.select(
+        pl.col("customer_id").alias("case"),
+        pl.col("type").alias("step"),
+        pl.col("occurred_at").alias("time"),
+        *([] if playbook is None else [worth(playbook.spec.objectives).alias("value")]),
+        *([] if split is None else [pl.col(split).alias("part")]),
+    )
+
+
+def _decided(store: Store, since: float, until: float) -> pl.DataFrame:
+    """Decisions that were shown, by time; channel is null where nothing was sent."""
+    chunks = [pl.DataFrame(schema=_DECIDED)]
+    gone = displaced(store)
+    for rows in store.decisions(since, until):
+        cells = [_cells(row, gone) for row in rows if row.status == "active"]
+        chunks.append(pl.DataFrame(cells, schema=_DECIDED, orient="row"))
+    return pl.concat(chunks)
+
+
+def _cells(row: DecisionRow, gone: set[str]) -> tuple[object, ...]:
+    sent_at = row.decided_at if row.send_at is None else row.send_at
+    channel = None if row.decision_id in gone else row.channel
+    stage: Mapping[str, Any] = orjson.loads(row.body) if row.body else {}
+    return row.decision_id, row.surrogate, channel, row.decided_at, sent_at, row.group, stage.get("stage")
+
+
+def _by_type(store: Store, decided: pl.DataFrame, since: float, until: float) -> pl.DataFrame:
+    chunks, unsent = [pl.DataFrame(schema=_TOUCHED)], set[str]()
+    for rows in store.touchpoints(since, until):
+        unsent.update(row.decision_id for row in rows if row.type == "not_sent" and row.decision_id)
+        cells = [
+            (row.id, row.surrogate, row.type, row.channel, row.occurred_at, row.value)
+            for row in rows
+            if row.type not in NO_STEPS
+        ]
+        chunks.append(pl.DataFrame(cells, schema=_TOUCHED, orient="row"))
+    # What was reported both as an event and as an outcome under one id counts once.
+    told = pl.concat(chunks).unique(["id", "case", "type"], keep="first", maintain_order=True)
+    sent = pl.col("channel").is_not_null() & ~pl.col("id").is_in(
+        pl.Series(list(unsent), dtype=pl.String).implode()
+    )
+    contacts = decided.filter(sent, pl.col("sent_at") < until).select(
+        "id", "case", type=pl.lit(CONTACT), channel="channel", at="sent_at", value=pl.lit(0.0)
+    )
+    return pl.concat([contacts, told])
+
+
+def _by_stage(decided: pl.DataFrame) -> pl.DataFrame:
+    known = decided.filter(pl.col("stage").is_not_null()).sort("case", "at", maintain_order=True)
+    moved = (pl.col("stage") != pl.col("stage").shift(1)) | (pl.col("case") != pl.col("case").shift(1))
+    return known.filter(moved.fill_null(True))
+
+
+def _groups(decided: pl.DataFrame) -> dict[str, str]:
+    first = decided.unique("case", keep="first", maintain_order=True)
+    return dict(first.select("case", "group").iter_rows())
+
+
+def _attribute(store: Store, playbook: Playbook, name: str) -> dict[str, str]:
+    """Each customer's latest value of a declared attribute."""
+    declared = list(playbook.spec.attributes)
+    if name not in declared:
+        detail = f"there is no {name!r} to split by{nearest(name, ['channel', 'group', 'period', *declared])}"
+        known = ", ".join(["channel", "group", "period", *declared])
+        raise InvalidInput.of("split", f"{detail}; there are {known}")
+    found: dict[str, str] = {}
+    for rows in store.touchpoints(float("-inf"), float("inf")):
+        for row in rows:
+            if row.type == "profile" and row.properties:
+                value = orjson.loads(row.properties).get(name)
+                if value is not None:
+                    found[row.surrogate] = str(value)
+    return found

@@ -1,0 +1,1 @@
+"""The continuous loop: learn from what has matured, judge, publish, watch, roll back."""

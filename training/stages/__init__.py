@@ -1,0 +1,1 @@
+"""Where customers stand, how they move between stages, and how long they stay."""
