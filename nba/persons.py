@@ -23,10 +23,19 @@ from nba.stores.persons import Status
 from nba.stores.ports import ClaimRow, CustomerRow
 from nba.words import latest
 
+LONGEST_KIND = 64
+KIND_RULE = f"must be 1 to {LONGEST_KIND} letters that can be printed"
+
+
+def is_kind(kind: str) -> bool:
+    """Whether it can name a kind of identity: every store can hold it, and every screen show it."""
+    return kind.isprintable() and 1 <= len(kind) <= LONGEST_KIND
+
 
 def hidden(secret: bytes, kind: str, value: str) -> str:
     """An identity as the store has it: HMAC-SHA256 under the store's secret, in hex."""
-    return hmac.digest(secret, f"identity:{kind}:{value}".encode(), hashlib.sha256).hex()
+    said = f"identity:{kind}:{value}".encode("utf-8", "surrogatepass")
+    return hmac.digest(secret, said, hashlib.sha256).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import polars as pl
 
 from nba.erasing import digest_of
 from nba.features.history import history_files
-from nba.persons import hidden
+from nba.persons import hidden, is_kind
 from nba.stores.ports import Store
 
 
@@ -56,7 +56,7 @@ def identity_of(secret: bytes, properties: str | None) -> tuple[str, str] | None
         kind, value = said["kind"], said["value"]
     except (ValueError, TypeError, KeyError):
         return None
-    if not isinstance(kind, str) or not isinstance(value, str) or not 0 < len(kind) <= 64 or not value:
+    if not isinstance(kind, str) or not isinstance(value, str) or not is_kind(kind) or not value:
         return None
     return kind, value if said.get("hidden") is True else hidden(secret, kind, value)
 
