@@ -20,7 +20,7 @@ from typing import Any, Literal
 from nba.features.state import States
 from nba.session import Session
 from nba.stores.persons import Status
-from nba.stores.ports import ClaimRow, CustomerRow
+from nba.stores.ports import ClaimRow, CustomerRow, Store
 from nba.words import latest
 
 LONGEST_KIND = 64
@@ -36,6 +36,16 @@ def hidden(secret: bytes, kind: str, value: str) -> str:
     """An identity as the store has it: HMAC-SHA256 under the store's secret, in hex."""
     said = f"identity:{kind}:{value}".encode("utf-8", "surrogatepass")
     return hmac.digest(secret, said, hashlib.sha256).hex()
+
+
+def digest_of(secret: bytes, customer_id: str) -> str:
+    """By which an erased customer id is known again, and by nothing else."""
+    return hmac.digest(secret, f"erased:{customer_id}".encode(), hashlib.sha256).hex()
+
+
+def erased_at(store: Store) -> dict[str, float]:
+    """Digest of each customer id that was erased → the latest moment, epoch seconds."""
+    return {row.digest: row.at for row in store.erased() if row.digest}  # the latest comes last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

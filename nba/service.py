@@ -17,7 +17,7 @@ from nba.chance import Assignment
 from nba.companions import Companions
 from nba.deciding import ERASED, Deciding
 from nba.erasing import GONE as CUSTOMER_GONE
-from nba.erasing import UNKNOWN, digest_of, erase, withdrawn
+from nba.erasing import UNKNOWN, erase, withdrawn
 from nba.errors import Conflict, Gone, NotFound, Retryable, StoreUnavailable
 from nba.explain import full_trace
 from nba.live import Live, LiveSource
@@ -36,6 +36,7 @@ from nba.model import (
     timestamp,
 )
 from nba.observer import NullObserver, Observer
+from nba.persons import digest_of
 from nba.playbook.catalogue import bring
 from nba.playbook.compile import Playbook, parse
 from nba.policies.policy import Policy

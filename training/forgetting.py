@@ -13,9 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from nba.erasing import digest_of
 from nba.features.history import history_files
-from nba.persons import hidden, is_kind
+from nba.persons import digest_of, erased_at, hidden, is_kind
 from nba.stores.ports import Store
 
 
@@ -28,10 +27,7 @@ class Erasures:
 
     @classmethod
     def of(cls, store: Store) -> Erasures:
-        return cls(
-            secret=store.secret,
-            at={row.digest: row.at for row in store.erased() if row.digest},  # the latest comes last
-        )
+        return cls(secret=store.secret, at=erased_at(store))
 
     def left(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows without what was somebody's who was erased."""
