@@ -19,13 +19,10 @@ demo: $(READY) ## The main job end to end on the built-in world, or the offline 
 	@$(BIN)/nba demo $(if $(DATA),--data "$(DATA)")
 
 test: $(READY) ## All tests but the slow ones
-	@$(BIN)/python -m pytest -n 2 -m "not slow and not quarter"
+	@$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(READY) ## The slow tests
-	@$(BIN)/python -m pytest -n 2 -m slow
-
-test-quarter: $(READY) ## Ninety simulated days under nba learn, with a drift, bad data, crashes and an outage
-	@$(BIN)/python -m pytest -m quarter
+test-slow: $(READY) ## The slow tests, among them ninety simulated days under nba learn
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY) ## Format, style, types, arrows between folders
 	@$(BIN)/ruff format --check .
@@ -52,4 +49,4 @@ up: $(READY) ## API and console on 8080, the learner, and the MLflow UI on 5000,
 clean: ## Remove what was built and what the demo wrote
 	rm -rf $(VENV) build demo *.egg-info
 
-.PHONY: help setup demo test test-slow test-quarter lint check format bench lock up clean
+.PHONY: help setup demo test test-slow lint check format bench lock up clean
