@@ -21,7 +21,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 MOST_STEPS = 10_000
+NO_STEPS = ("consent", "profile", "identify", "not_sent", "stage_changed")
+"""Types of touchpoints that say something of a customer and are nothing that happened on the way."""
 MICROSECONDS = 1e6
+_TOLD = 12  # steps named in an error
 _VALUE_LIMIT = 1e12  # a value beyond counts as this much, so that no sum loses what is small
 
 
@@ -124,7 +127,8 @@ class Events:
         """The code of a step. Raises InvalidInput where there is none of that name."""
         if step not in self.steps:
             near = nearest(step, list(self.steps))
-            raise InvalidInput.of(field, f"there is no step {step!r}{near}")
+            known = ", ".join(self.steps[:_TOLD]) + (", …" if len(self.steps) > _TOLD else "")
+            raise InvalidInput.of(field, f"there is no step {step!r}{near}; there are {known}")
         return self.steps.index(step)
 
     def of_cases(self, chosen: Bools) -> Events:

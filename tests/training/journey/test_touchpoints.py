@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from nba.errors import InvalidInput, NotEnoughData
-from nba.features.history import append
+from nba.features.history import SERVED, append
 from nba.journey.events import Events
 from nba.journey.transitions import variants
 from nba.stores.memory import MemoryStore
@@ -115,6 +115,37 @@ def test_journeys_split_by_channel_group_and_attribute(store: Store) -> None:
 def test_what_a_store_cannot_be_split_by_is_told_with_what_it_can(store: Store) -> None:
     with pytest.raises(InvalidInput, match=r"did you mean 'tier'.*channel, group, period, tier"):
         journeys(store, BOOK, split="teir")
+
+
+def test_what_was_ingested_stands_among_what_the_store_knows(store: Store, tmp_path: Path) -> None:
+    """Under the same customer, what is in both once, and with the attributes that files told."""
+    rows = [
+        ("e1", "ann", "visit", 0.5 * DAY, None),
+        ("v1", "ann", "visit", DAY, None),
+        ("e2", "eve", "purchase", 2 * DAY, None),
+        ("e3", "eve", "profile", 2 * DAY, json.dumps({"tier": "plain"})),
+    ]
+    names = ["event_id", "customer_id", "type", "occurred_at", "properties"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").with_columns(
+        pl.from_epoch(pl.col("occurred_at").cast(pl.Int64), "s").dt.replace_time_zone("UTC"),
+        channel=pl.lit(None),
+        action=pl.lit(None),
+        value=pl.lit(1.0),
+    )
+    append(tmp_path, frame, "part")
+    append(tmp_path, frame.with_columns(event_id=pl.lit("api")), SERVED)  # which the store has itself
+    found = journeys(store, BOOK, recorded=tmp_path, split="tier")
+    assert sequences(found) == [["purchase"], ["visit"], ["visit", "visit", "contact", "purchase"]]
+    assert set(found["part"].drop_nulls()) == {"gold", "plain"}
+    late = journeys(store, BOOK, recorded=tmp_path, since=2 * DAY, until=2.5 * DAY)
+    assert sequences(late) == [["contact"], ["purchase"]]
+
+
+def test_a_change_of_stage_is_no_step(store: Store) -> None:
+    moved = touchpoint("s1", surrogate="ann", type="stage_changed", occurred_at=1.5 * DAY)
+    with store.transaction() as transaction:
+        transaction.append_touchpoints([moved])
+    assert sequences(journeys(store, BOOK)) == [["visit"], ["visit", "contact", "purchase"]]
 
 
 def test_an_ingested_history_is_a_source_too(tmp_path: Path) -> None:
