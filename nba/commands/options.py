@@ -42,10 +42,16 @@ def existing_store(url: str | None) -> Store:
         InvalidInput: there is no store.
     """
     found = url or default_url(Path())
-    path = Path(found.removeprefix("sqlite:///"))
-    if (":" not in found or found.startswith("sqlite:///")) and not path.exists():
+    if not store_is_there(found):
+        path = found.removeprefix("sqlite:///")
         raise InvalidInput.of("store", f"there is none at {path}; `nba serve` or `nba ingest` makes one")
     return open_store(found)
+
+
+def store_is_there(url: str) -> bool:
+    """Whether a store lies at this address; of a server's, only opening it tells."""
+    path = Path(url.removeprefix("sqlite:///"))
+    return (":" in url and not url.startswith("sqlite:///")) or path.exists()
 
 
 def console() -> Console:

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nba.commands.moments import DEFAULT
-from nba.commands.options import JsonFile, Playbook, StoreUrl, console, epoch, existing_store
+from nba.commands.options import (
+    JsonFile,
+    Playbook,
+    StoreUrl,
+    console,
+    epoch,
+    existing_store,
+    store_is_there,
+)
 from nba.errors import FieldError, InvalidInput
+
+HISTORY = Path("history")
 
 if TYPE_CHECKING:
     from nba.journey.map import Asked, JourneyMap
@@ -174,22 +184,41 @@ def _of_store(
 
     from experiments.report.moment import default_as_of
     from nba.commands.moments import asked as asked_as_of
+    from nba.features.history import history_files
     from nba.playbook.compile import load
+    from training.journey.show import say
     from training.journey.table import Table
     from training.journey.touchpoints import journeys, of_history
 
     until: float | None = None
     if source is not None:
         book = load(playbook) if playbook.exists() else None
+        _bring_back(source, url)
         frame = of_history(source, book, split)
     else:
         book = load(playbook)
+        if history_files(HISTORY):
+            say(
+                console(),
+                f"note: this is what the API received; with what came in files: nba journey map {HISTORY}",
+            )
         with closing(existing_store(url)) as opened:
             start = float("-inf") if since is None else epoch("since", since)
             until = default_as_of(opened, time.time()) if as_of is None else asked_as_of(opened, as_of, book)
             frame = journeys(opened, book, by=by, since=start, until=until, split=split)
     currency = None if book is None else book.spec.currency
     return Table(frame=frame, bad=0, notes=()), replace(asked, currency=currency, until=until)
+
+
+def _bring_back(source: Path, url: str | None) -> None:
+    """What the API received since joins the history, where it is the one beside the store."""
+    from nba.stores.open import default_url
+    from training.served import bring_back
+
+    beside = source.resolve() == HISTORY.resolve()
+    if beside and store_is_there(url or default_url(Path())):
+        with closing(existing_store(url)) as opened:
+            bring_back(opened, source)
 
 
 def _mapped(table: Table, asked: Asked, split: str | None, period: str) -> JourneyMap:

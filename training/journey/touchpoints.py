@@ -1,7 +1,9 @@
 """The store's own touchpoints as journeys: what customers did and the contacts they were sent, by customer.
 
 Contacts stand among the touchpoints under the type `contact`, at the moment when they were sent. What only
-says something of a customer (consent, profile, identify) and what was never sent is no step of a journey.
+says something of a customer (consent, profile, identify), what was never sent, and what we note of them
+(`stage_changed`) is no step of a journey. A ticket opens because of something, so at one
+moment it stands after the customer's own events.
 By stage, a journey is the sequence of the stages in which decisions found the customer, each as long as it
 lasted, so that a stage never follows itself.
 """
@@ -18,6 +20,7 @@ import polars as pl
 from experiments.log import displaced
 from nba.errors import InvalidInput, NotEnoughData
 from nba.features import history
+from nba.journey.events import BECAUSE, NO_STEPS
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.playbook.rules import nearest
@@ -25,7 +28,6 @@ from nba.rewards.outcomes import worth
 from nba.stores.ports import DecisionRow, Store
 
 By = Literal["type", "stage"]
-NO_STEPS = ("consent", "profile", "identify", "not_sent")
 _TOUCHED = {"id": pl.String, "case": pl.String, "type": pl.String, "channel": pl.String} | {
     "at": pl.Float64,
     "value": pl.Float64,
@@ -60,7 +62,7 @@ def journeys(
     rows = _by_stage(decided) if by == "stage" else _by_type(store, decided, since, until)
     if rows.is_empty():
         raise NotEnoughData(
-            "the store has no journeys in this time; name a file, or move --since and --as-of"
+            "the store has no journeys in this time; name a file or a history, or move --since and --as-of"
         )
     frame = rows.with_columns(
         time=(pl.col("at") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
@@ -89,7 +91,8 @@ def of_history(directory: Path, playbook: Playbook | None, split: str | None = N
     if not history.history_files(directory):
         detail = "the folder holds no history; name a file, or a folder that `nba ingest` wrote"
         raise InvalidInput.of("source", detail, source=str(directory))
-    rows = history.scan(directory).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    told = history.scan(directory).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    rows = told.sort(pl.col("type").is_in(BECAUSE), maintain_order=True)
     return rows.select(
         pl.col("customer_id").alias("case"),
         pl.col("type").alias("step"),
@@ -134,7 +137,7 @@ def _by_type(store: Store, decided: pl.DataFrame, since: float, until: float) ->
     contacts = decided.filter(sent, pl.col("sent_at") < until).select(
         "id", "case", type=pl.lit(CONTACT), channel="channel", at="sent_at", value=pl.lit(0.0)
     )
-    return pl.concat([contacts, told])
+    return pl.concat([contacts, told]).sort(pl.col("type").is_in(BECAUSE), maintain_order=True)
 
 
 def _by_stage(decided: pl.DataFrame) -> pl.DataFrame:
