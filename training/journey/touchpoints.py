@@ -2,7 +2,9 @@
 were sent, by customer.
 
 Contacts stand among the touchpoints under the type `contact`, at the moment when they were sent. What only
-says something of a customer (consent, profile, identify) and what was never sent is no step of a journey.
+says something of a customer (consent, profile, identify), what was never sent, and what we note of them
+(`stage_changed`) is no step of a journey. A ticket opens because of something, so at one moment it stands
+after the customer's own events.
 By stage, a journey is the sequence of the stages in which decisions found the customer, each as long as it
 lasted, so that a stage never follows itself.
 """
@@ -19,7 +21,7 @@ import polars as pl
 from experiments.log import displaced
 from nba.errors import InvalidInput, NotEnoughData
 from nba.features import history
-from nba.journey.events import NO_STEPS
+from nba.journey.events import BECAUSE, NO_STEPS
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.playbook.rules import nearest
@@ -63,7 +65,7 @@ def journeys(
     rows = _by_stage(decided) if by == "stage" else _by_type(store, decided, since, until, recorded)
     if rows.is_empty():
         raise NotEnoughData(
-            "the store has no journeys in this time; name a file, or move --since and --as-of"
+            "the store has no journeys in this time; name a file or a history, or move --since and --as-of"
         )
     frame = rows.with_columns(
         time=(pl.col("at") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
@@ -92,7 +94,8 @@ def of_history(directory: Path, playbook: Playbook | None, split: str | None = N
     if not history.history_files(directory):
         detail = "the folder holds no history; name a file, or a folder that `nba ingest` wrote"
         raise InvalidInput.of("source", detail, source=str(directory))
-    rows = history.scan(directory).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    told = history.scan(directory, served=False).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    rows = told.sort(pl.col("type").is_in(BECAUSE), maintain_order=True)
     return rows.select(
         pl.col("customer_id").alias("case"),
         pl.col("type").alias("step"),
@@ -142,7 +145,7 @@ def _by_type(
     contacts = decided.filter(sent, pl.col("sent_at") < until).select(
         "id", "case", type=pl.lit(CONTACT), channel="channel", at="sent_at", value=pl.lit(0.0)
     )
-    return pl.concat([contacts, told])
+    return pl.concat([contacts, told]).sort(pl.col("type").is_in(BECAUSE), maintain_order=True)
 
 
 def _recorded(directory: Path, store: Store) -> pl.LazyFrame:

@@ -165,3 +165,28 @@ def test_an_ingested_history_is_a_source_too(tmp_path: Path) -> None:
         of_history(folder, None, "tier")
     with pytest.raises(InvalidInput, match="no history"):
         of_history(tmp_path, None)
+
+
+def test_what_follows_from_an_event_stands_after_it_and_what_is_noted_is_no_step(tmp_path: Path) -> None:
+    """A ticket opens at the moment of the answer, whatever the ids; a change of stage is not on the way."""
+    told = [
+        touchpoint("z-answer", surrogate="ann", type="nps", value=3.0, occurred_at=DAY),
+        touchpoint("a-ticket", surrogate="ann", type="ticket_opened", occurred_at=DAY),
+        touchpoint("a-stage", surrogate="ann", type="stage_changed", occurred_at=DAY),
+        bought("b1", "ann", 2 * DAY, 40.0),
+    ]
+    store = filled(MemoryStore(clock="request", secret=SECRET), [], told)
+    assert sequences(journeys(store, BOOK)) == [["nps", "ticket_opened", "purchase"]]
+    store.close()
+    frame = pl.DataFrame(
+        [(row.id, "ann", row.type, row.occurred_at * 1e6) for row in reversed(told)],
+        schema=["event_id", "customer_id", "type", "occurred_at"],
+        orient="row",
+    ).with_columns(pl.col("occurred_at").cast(pl.Int64).cast(pl.Datetime("us", "UTC")))
+    blank = {"channel": None, "action": None, "value": 0.0, "properties": None}
+    append(
+        tmp_path,
+        frame.sort("occurred_at", "event_id").with_columns(**{k: pl.lit(v) for k, v in blank.items()}),
+        "part",
+    )
+    assert sequences(of_history(tmp_path, BOOK)) == [["nps", "ticket_opened", "purchase"]]
