@@ -28,16 +28,23 @@ def run(folder: Folder, step: str, *arguments: str) -> dict[str, Any]:
     Raises:
         CallOperator: it failed; the detail has the end of its log.
     """
-    log, report = folder.path / f"{step}.log", folder.report(step)
+    report = folder.report(step)
+    said(folder, step, *arguments, "--json", str(report))
+    written: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return written
+
+
+def said(folder: Folder, step: str, *arguments: str) -> str:
+    """Run `nba <arguments>` to its end and return what it printed. Raises CallOperator likewise."""
+    log = folder.path / f"{step}.log"
     with log.open("wb") as out:
-        command = [*NBA, *arguments, "--json", str(report)]
+        command = [*NBA, *arguments]
         process = subprocess.Popen(command, cwd=folder.path, env=_environment(folder), stdout=out, stderr=out)
         with _ended(process):
             code = process.wait()
     if code != 0:
         raise CallOperator(f"`nba {' '.join(arguments)}` ended with {code}:\n{_tail(log)}")
-    written: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    return written
+    return log.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager

@@ -43,7 +43,9 @@ def test_an_earlier_demo_is_replaced(tmp_path: Path) -> None:
 def test_without_the_incumbent_the_playbook_says_the_same_of_all_else(tmp_path: Path) -> None:
     ours, whole = Folder.anew(tmp_path / "demo").load(), load(PLAYBOOK)
     assert whole.spec.incumbent
-    assert ours.spec == whole.spec.model_copy(update={"incumbent": []})
+    added = {name: getattr(ours.spec, name) for name in ("tickets", "triggers", "experiments")}
+    assert all(added.values())
+    assert ours.spec == whole.spec.model_copy(update={"incumbent": [], **added})
     assert ours.schema.fingerprint == whole.schema.fingerprint
 
 
