@@ -65,16 +65,17 @@ class Care:
         draws = np.random.Generator(
             np.random.Philox(key=np.array([self._seed, _STREAM + day], np.uint64))
         ).random((self._world.customers, _DRAWS))
-        moves, settled = [], []
-        for ticket in _unsettled(client):
+        moves: dict[str, tuple[str, bytes]] = {}  # one a customer: their time goes forward only
+        settled = []
+        for ticket in sorted(_unsettled(client), key=lambda ticket: ticket["rule"] != COMPLAINT):
             customer = ticket["customer_id"]
             over_at = closing.get(customer) if ticket["rule"] == COMPLAINT else None
             if over_at is not None:
                 settled.append(customer)
             change = _change(ticket, day, over_at, draws[int(customer[2:])].tolist())
-            if change is not None:
-                moves.append((f"/v1/tickets/{ticket['ticket_id']}", orjson.dumps(change)))
-        client.patch_all(moves)
+            if change is not None and customer not in moves:
+                moves[customer] = f"/v1/tickets/{ticket['ticket_id']}", orjson.dumps(change)
+        client.patch_all(list(moves.values()))
         return settled
 
 

@@ -39,11 +39,11 @@ def said(folder: Folder, step: str, *arguments: str) -> str:
     log = folder.path / f"{step}.log"
     with log.open("wb") as out:
         command = [*NBA, *arguments]
-        process = subprocess.Popen(command, cwd=folder.path, env=_environment(folder), stdout=out, stderr=out)
+        process = subprocess.Popen(command, cwd=folder.path, env=environment(folder), stdout=out, stderr=out)
         with _ended(process):
             code = process.wait()
     if code != 0:
-        raise CallOperator(f"`nba {' '.join(arguments)}` ended with {code}:\n{_tail(log)}")
+        raise CallOperator(f"`nba {' '.join(arguments)}` ended with {code}:\n{tail(log)}")
     return log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -58,7 +58,7 @@ def serving(folder: Folder) -> Iterator[tuple[str, int]]:
     options = ("--clock", "request", "--port", "0")
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*NBA, "serve", *options], cwd=folder.path, env=_environment(folder), stdout=out, stderr=out
+            [*NBA, "serve", *options], cwd=folder.path, env=environment(folder), stdout=out, stderr=out
         )
         with _ended(process):
             yield _address(process, log)
@@ -88,15 +88,15 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> tuple[str, int]:
             host, _, port = ready[0].strip().removeprefix(READY).rpartition(":")
             return host, int(port)
         time.sleep(0.05)
-    raise CallOperator(f"`nba serve` did not come up:\n{_tail(log)}")
+    raise CallOperator(f"`nba serve` did not come up:\n{tail(log)}")
 
 
-def _environment(folder: Folder) -> dict[str, str]:
+def environment(folder: Folder) -> dict[str, str]:
     """Ours, but for the places: the demo writes to its own folder alone."""
     places = {"NBA_STORE_URL": folder.store, "MLFLOW_TRACKING_URI": folder.tracking}
     return {**os.environ, **places, "PYTHONUNBUFFERED": "1"}
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
     lines: Sequence[str] = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-_TAIL:])
