@@ -79,7 +79,7 @@ def answers(world: World, state: State, day: int, seed: int) -> pl.DataFrame:
 
     Events `nps`, and `comment` of the same moment for some of them.
     """
-    u = _draws(seed, day, world.customers)
+    u = draws_of(seed, day, world.customers)
     rows = np.flatnonzero(state.alive & (u["asked"] < ASKED))
     u = {name: column[rows] for name, column in u.items()}
     tired, waits = (world.traits.touchiness * state.fatigue)[rows], state.ticket[rows]
@@ -105,7 +105,7 @@ def answers(world: World, state: State, day: int, seed: int) -> pl.DataFrame:
 def complaints(opened: pl.DataFrame, customers: int, day: int, seed: int) -> pl.DataFrame:
     """The touchpoints `ticket_opened` of a day as what the customers wrote, with the columns of SAID."""
     rows = opened["customer_id"].str.slice(2).cast(pl.Int64).to_numpy()
-    u = {name: column[rows].tolist() for name, column in _draws(seed, day, customers).items()}
+    u = {name: column[rows].tolist() for name, column in draws_of(seed, day, customers).items()}
     texts = [
         phrases().text(_pick(("delivery", "coffee", "service"), cause), "unhappy", *pieces)
         for cause, *pieces in zip(u["cause"], u["opening"], u["sentence"], u["end"], strict=True)
@@ -142,7 +142,7 @@ def reviews(count: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame({"review_id": ids, "text": texts, "rating": np.clip(stars, 1, 5), "theme": themes})
 
 
-def _draws(seed: int, day: int, population: int) -> dict[str, Floats]:
+def draws_of(seed: int, day: int, population: int) -> dict[str, Floats]:
     """Uniforms (n,) by name, row by row, so that customer i's are the same for any population."""
     key = np.array([seed, _STREAM + day], np.uint64)
     u = np.random.Generator(np.random.Philox(key=key)).random((population, len(_COLUMNS)))

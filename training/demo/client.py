@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -17,7 +18,8 @@ from nba.errors import CallOperator
 Call = tuple[str, str, bytes]  # method, path, body
 CONNECTIONS = 16
 MOST = 1_000  # events or outcomes in one body
-_TIMEOUT = 60.0
+_TIMEOUT = _PATIENCE = 60.0
+_BUSY = (429, 503)
 _SHOWN = 500
 
 
@@ -96,11 +98,17 @@ def _again(connection: http.client.HTTPConnection, call: Call) -> bytes:
 
 
 def _call(connection: http.client.HTTPConnection, call: Call) -> bytes:
+    """Where the server has too much to do, wait as long as it says, for up to a minute, and ask again."""
     method, path, body = call
-    connection.request(method, path, body or None, {"Content-Type": "application/json"} if body else {})
-    response = connection.getresponse()
-    answer = response.read()
-    if response.status >= 300:
-        shown = answer[:_SHOWN].decode("utf-8", errors="replace")
-        raise CallOperator(f"{method} {path} was answered with {response.status}: {shown}")
-    return answer
+    patience = time.monotonic() + _PATIENCE
+    while True:
+        headers = {"Content-Type": "application/json"} if body else {}
+        connection.request(method, path, body or None, headers)
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status < 300:
+            return answer
+        if response.status not in _BUSY or time.monotonic() > patience:
+            shown = answer[:_SHOWN].decode("utf-8", errors="replace")
+            raise CallOperator(f"{method} {path} was answered with {response.status}: {shown}")
+        time.sleep(float(response.headers.get("Retry-After", "1")))
