@@ -22,9 +22,9 @@ def personas(found: Mapping[str, Any]) -> Table:
     table.add_column("in figures (worth: 90 days)", no_wrap=True)
     for segment in found["segments"]:
         table.add_row(
-            f"{segment['name']}\n{segment['size']:,} ({segment['share']:.0%})",
+            f"{segment['name']}\n{segment['size']:,} ({100 * segment['share']:.0f} %)",
             f"{' and '.join(segment['rule']) or 'everybody'}\n"
-            f"({segment['catches']:.0%} of them; {segment['right']:.0%} of whom it is true)",
+            f"({100 * segment['catches']:.0f} % of them; {100 * segment['right']:.0f} % of whom it is true)",
             "\n".join(_figures(segment, found["currency"])),
         )
     return table
@@ -74,8 +74,12 @@ def _figures(segment: Mapping[str, Any], currency: str) -> Iterator[str]:
     else:
         half = (worth["high"] - worth["low"]) / 2
         yield f"{worth['value']:.2f} ± {half:.2f} {currency}, n {worth['n']:,}"
-    yield "churn not known" if churn is None else f"churn {churn['value']:.1%}, n {churn['n']:,}"
+    yield "churn not known" if churn is None else f"churn {100 * churn['value']:.1f} %, n {churn['n']:,}"
     for name in ("channel", "part_of_day"):
         liked = segment[name]
-        told = "not known" if liked is None else f"{liked['name']} {liked['share']:.0%}, n {liked['n']:,}"
+        told = (
+            "not known"
+            if liked is None
+            else f"{liked['name']} {100 * liked['share']:.0f} %, n {liked['n']:,}"
+        )
         yield f"{name.replace('_', ' ')}: {told}"

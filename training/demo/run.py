@@ -72,13 +72,7 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
     folder = Folder.anew(directory, starts=_at(WEEK * size.pilot))
     lives, trained = _prepare(folder, size, tell)
     retrained = _serve(folder, lives, size, tell)
-    with tell.step("nba experiment report"):
-        report = nba(
-            folder,
-            "experiment",
-            *("experiment", "report", "--since", _at(WEEK * size.pilot), "--as-of", _at(lives.day)),
-        )
-    understood = understand(folder, _at(lives.day), size.seed, tell)
+    understood = understand(folder, _at(WEEK * size.pilot), _at(lives.day), size.seed, tell)
     policies = _truth(folder, retrained, size, tell)
     return {
         "decisions": lives.decisions,
@@ -90,7 +84,7 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
         "judged_customers": size.judges,
         "size": asdict(size),
         "retrainings": retrained,
-        "experiment": report,
+        "experiment": understood["experiment"],
         "models": trained["models"],
         "journey_map": str(folder.path / "journey.html"),
         "personas": understood["segments"],

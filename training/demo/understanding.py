@@ -5,36 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.simulate import reviews
-from training.demo.commands import run as nba
-from training.demo.commands import said
+from training.demo.commands import run_together, said
 from training.demo.folder import Folder
 from training.demo.telling import Telling
 
 REVIEWS = 1_500
 
 
-def understand(folder: Folder, now: str, seed: int, tell: Telling) -> dict[str, Any]:
-    """Map, personas, stages, texts, feedback and tickets of the demo's store at its last moment, `now`.
+def understand(folder: Folder, since: str, now: str, seed: int, tell: Telling) -> dict[str, Any]:
+    """What a demo's store tells at its last moment, `now`: what each command wrote as JSON, by step.
 
-    Returns what each command wrote as JSON. Triggers are looked for last: what they decide is the newest.
+    Steps: experiment (from `since` on), journey, segments, stages, texts, feedback, tickets. Two run at a
+    time, of which one at most brings the history up to date. Triggers are looked for last: what they decide
+    is the newest, and nobody lives on to answer it.
     """
-    found: dict[str, Any] = {}
     as_of = ("--as-of", now)
-    with tell.step("nba journey map"):
-        pictures = ("--svg", "journey.svg", "--html", "journey.html")
-        found["map"] = nba(folder, "journey", "journey", "map", "--split", "group", *pictures)
-    with tell.step("nba journey segments"):
-        found["segments"] = nba(folder, "segments", "journey", "segments", *as_of)
-    with tell.step("nba journey stages"):
-        found["stages"] = nba(folder, "stages", "journey", "stages", *as_of)
-    with tell.step("nba feedback train"):
-        reviews(REVIEWS, seed).write_parquet(folder.reviews)
-        columns = ("--text", "text", "--label", "rating", "--theme", "theme", "--language", "en")
-        found["texts"] = nba(folder, "texts", "feedback", "train", folder.reviews.name, *columns)
-    with tell.step("nba feedback report"):
-        found["feedback"] = nba(folder, "feedback", "feedback", "report", "--every", "week", *as_of)
-    with tell.step("nba journey tickets"):
-        found["tickets"] = nba(folder, "tickets", "journey", "tickets")
+    reviews(REVIEWS, seed).write_parquet(folder.reviews)
+    columns = ("--text", "text", "--label", "rating", "--theme", "theme", "--language", "en")
+    pictures = ("--svg", "journey.svg", "--html", "journey.html")
+    found: dict[str, Any] = {}
+    for steps in (
+        {
+            "experiment": ("experiment", "report", "--since", since, *as_of),
+            "segments": ("journey", "segments", *as_of),
+        },
+        {
+            "texts": ("feedback", "train", folder.reviews.name, *columns),
+            "stages": ("journey", "stages", *as_of),
+        },
+        {
+            "journey": ("journey", "map", "--split", "group", *pictures),
+            "feedback": ("feedback", "report", "--every", "week", *as_of),
+        },
+        {"tickets": ("journey", "tickets")},
+    ):
+        title = ", ".join(f"nba {arguments[0]} {arguments[1]}" for arguments in steps.values())
+        with tell.step(title):
+            found |= run_together(folder, steps)
     with tell.step("nba trigger --once"):
         tell.say(said(folder, "trigger", "trigger", "--once", "--at", now).splitlines()[-1])
     return found

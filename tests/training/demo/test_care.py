@@ -108,6 +108,6 @@ def test_a_persona_of_whom_little_is_known_is_told_without_figures() -> None:
     segment = {"name": "lost lookers", "size": 7, "share": 0.1, "rule": [], "catches": 1.0, "right": 0.1}
     table = personas({"customers": 70, "currency": "EUR", "segments": [{**segment, **unknown}]})
     cells = [cell for column in table.columns for cell in column.cells]
-    assert cells[0] == "lost lookers\n7 (10%)"
+    assert cells[0] == "lost lookers\n7 (10 %)"
     assert str(cells[1]).startswith("everybody\n")
     assert cells[2] == "worth not known\nchurn not known\nchannel: not known\npart of day: not known"
