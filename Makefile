@@ -43,8 +43,8 @@ lock: $(READY) ## Resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-header -o requirements.lock
 
-up: $(READY) ## API and console on 8080, the learner, and the MLflow UI on 5000, from ./demo
-	@sh scripts/up.sh
+up: $(READY) ## API and console on 8080, learner, triggers, and the MLflow UI on 5000, from ./demo
+	@$(BIN)/python -P -m training.demo.up
 
 clean: ## Remove what was built and what the demo wrote
 	rm -rf $(VENV) build demo *.egg-info
