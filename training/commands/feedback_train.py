@@ -47,6 +47,7 @@ def train(
     """
     from rich.console import Console
 
+    from experiments.report.moment import default_as_of
     from nba.errors import InvalidInput
     from nba.stores.open import default_url, open_store
     from training.feedback.run import train_texts
@@ -67,7 +68,7 @@ def train(
             opened,
             artefacts,
             language=language,
-            at=time.time(),
+            at=default_as_of(opened, time.time()),
             seed=seed,
             force=force,
             hear=status.update,

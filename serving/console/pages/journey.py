@@ -10,11 +10,10 @@ from markupsafe import Markup
 
 from nba.errors import NotEnoughData
 from nba.journey import page, picture
-from nba.journey.events import Events
+from nba.journey.events import NO_STEPS, Events
 from nba.journey.map import Asked, draw_map
 from nba.rewards.reward import worth
 from serving.console.desk import Ask, Desk, Shown
-from serving.console.kpis import QUIET
 from serving.console.reading import DAY, newest_touchpoints
 
 _MOST, _FRESH, _LONGEST = 200_000, 300.0, 92 * DAY
@@ -43,7 +42,7 @@ def show(desk: Desk, ask: Ask) -> Shown:
 def _draw(desk: Desk, now: float) -> _Drawn | str:
     """The map, or why there is none."""
     found = newest_touchpoints(desk.store, until=now, longest=_LONGEST, most=_MOST)
-    cells = [(r.surrogate, r.type, r.occurred_at, r.value) for r in found.rows if r.type not in QUIET]
+    cells = [(r.surrogate, r.type, r.occurred_at, r.value) for r in found.rows if r.type not in NO_STEPS]
     frame = pl.DataFrame(cells, schema=_TOUCHED, orient="row").select(
         "case",
         step=pl.col("type"),
