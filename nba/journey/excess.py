@@ -5,7 +5,8 @@ For units (visits of steps, or crossings of edges) at a place p, in bands b of u
     usual(p, b)  = share of hits among the units of band b at all places but p
                    (of all bands, where the others have fewer than LEAST units in b)
     excess(p)    = Σ hits at p − Σ_b units(p, b) · usual(p, b)
-    lost(p)      = excess(p) · (mean value after units at p without a hit − mean after those with one)
+    lost(p)      = Σ_b excess(p, b) · (mean value after units of b at p without a hit − after those with one)
+                   (of all bands, where b has fewer than LEAST units of either kind)
 
 Both are totals over the table, with intervals by the jackknife over clusters. They are smooth functions of
 sums by cluster group, place and band, so ten million units cost no more than their sums.
@@ -94,23 +95,29 @@ def excesses(units: Units, *, compare: bool = True) -> Excesses | None:
     if not len(kept):
         return None
 
+    known = _known(whole[kept])
+
     def usual(table: Floats) -> Floats:
-        return _usual(table, banded)[kept] if compare else np.zeros(len(kept))
+        return _usual(table, banded)[kept] if compare else np.zeros_like(known, dtype=np.float64)
+
+    def beyond(table: Floats) -> Floats:
+        found: Floats = table[kept][..., _HITS] - usual(table)
+        return found
 
     def excess(table: Floats) -> Floats:
-        found: Floats = table[kept][..., _HITS].sum(axis=1) - usual(table)
+        found: Floats = beyond(table).sum(axis=1)
         return found
 
     def lost(table: Floats) -> Floats:
-        without, with_hit = _after(table[kept])
-        return excess(table) * (without - np.nan_to_num(with_hit))
+        found: Floats = (beyond(table) * _gap(table[kept], known)).sum(axis=1)
+        return found
 
-    without, with_hit = _after(whole[kept])
+    without, with_hit = _after(whole[kept].sum(axis=1))
     return Excesses(
         place=busy[kept],
         units=whole[kept][..., _UNITS].sum(axis=1).astype(np.int64),
         hits=whole[kept][..., _HITS].sum(axis=1),
-        usual=usual(whole),
+        usual=usual(whole).sum(axis=1),
         without=without,
         with_hit=with_hit,
         excess=spread(sums, excess),
@@ -150,16 +157,32 @@ def _others(counts: Floats) -> Floats:
 
 
 def _usual(table: Floats, banded: Bools) -> Floats:
-    """(k + 1,) hits if the units were hit as often as those of their band elsewhere."""
+    """(k + 1, bands) hits if the units were hit as often as those of their band elsewhere."""
     units, hits = _others(table[..., _UNITS]), _others(table[..., _HITS])
     everywhere = hits.sum(axis=1) / np.maximum(units.sum(axis=1), 1.0)
     share = np.where(banded, hits / np.maximum(units, 1e-300), everywhere[:, None])
-    found: Floats = (table[..., _UNITS] * share).sum(axis=1)
+    found: Floats = table[..., _UNITS] * share
     return found
 
 
+def _known(table: Floats) -> Bools:
+    """(k, bands) where both sides have enough units, or there is no hit, to tell what they brought."""
+    hits, others = table[..., _HITS], table[..., _UNITS] - table[..., _HITS]
+    found: Bools = (others >= LEAST) & ((hits >= LEAST) | (hits == 0))
+    return found
+
+
+def _gap(table: Floats, known: Bools) -> Floats:
+    """(k, bands) how much more followed without a hit than with one; where not known that of all bands."""
+    without, with_hit = _after(table)
+    all_without, all_with = _after(table.sum(axis=1))
+    own = np.nan_to_num(without) - np.nan_to_num(with_hit)
+    whole: Floats = (all_without - np.nan_to_num(all_with))[:, None]
+    return np.where(known, own, whole)
+
+
 def _after(table: Floats) -> tuple[Floats, Floats]:
-    """(k,) mean value after units without a hit, and with one."""
-    units, hits = table[..., _UNITS].sum(axis=1), table[..., _HITS].sum(axis=1)
+    """Mean value after units without a hit, and with one; NaN where there are none."""
+    units, hits = table[..., _UNITS], table[..., _HITS]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return table[..., _WITHOUT].sum(axis=1) / (units - hits), table[..., _WITH].sum(axis=1) / hits
+        return table[..., _WITHOUT] / (units - hits), table[..., _WITH] / hits
