@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from nba.commands.changing import Who, asker
-from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, existing_store
+from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, existing_store, plain
 from nba.errors import InvalidInput, NbaError
 from nba.model import ID_RULE, Erased, Erasure, Withdrawal, Withdrawn, is_id
 
@@ -172,5 +172,5 @@ def _short(value: object) -> str:
         return ", ".join(f"{name} {_short(one)}" for name, one in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else plain(str(value))
     return text if len(text) <= 80 else f"{text[:79]}…"

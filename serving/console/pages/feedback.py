@@ -9,17 +9,17 @@ from functools import partial
 from typing import Any
 
 import orjson
-import polars as pl
 
+from nba.playbook.feedback import SURVEYS, Feedback, Scale, Survey
 from nba.stores.ports import Store, TouchpointRow
-from serving.console import kpis
 from serving.console.charts import Point, line
 from serving.console.desk import Ask, Desk, Shown
-from serving.console.kpis import WEEK, Figure
+from serving.console.figure import Figure
+from serving.console.kpis import WEEK
 from serving.console.reading import newest_touchpoints
+from serving.console.surveys import surveyed
 
 TYPES = ("nps", "csat", "ces", "review", "comment", "complaint")
-_SCALES = {"csat": (1.0, 5.0), "ces": (1.0, 7.0)}
 _LONGEST, _MOST, _FRESH = 26 * WEEK, 300_000, 15.0
 _LATEST = 40
 
@@ -28,7 +28,7 @@ _LATEST = 40
 class _Read:
     """Survey answers by type and week, and the latest texts."""
 
-    weeks: Mapping[str, list[tuple[float, Figure]]]
+    weeks: Mapping[Survey, list[tuple[float, Figure]]]
     counts: Mapping[str, int]
     texts: list[dict[str, Any]]
     since: float
@@ -40,7 +40,7 @@ def show(desk: Desk, ask: Ask) -> Shown:
     words = ask.words
     if math.isnan(now):
         return Shown(template="feedback.html", values={"cards": [], "texts": [], "counts": {}})
-    kept = desk.kept("feedback", _FRESH, lambda: _read(desk.store, now))
+    kept = desk.kept("feedback", _FRESH, lambda: _read(desk.store, desk.live.playbook.spec.feedback, now))
     cards = []
     for name, weeks in kept.value.weeks.items():
         digits = 0 if name == "nps" else 2
@@ -71,12 +71,12 @@ def _said(figure: Figure, words: Any, digits: int) -> str:
     return f"{told} ({words('{low} to {high}', low=low, high=high)})"
 
 
-def _read(store: Store, now: float) -> _Read:
+def _read(store: Store, scales: Feedback, now: float) -> _Read:
     found = newest_touchpoints(store, until=now, longest=_LONGEST, most=_MOST)
     rows = [row for row in found.rows if row.type in TYPES]
     weeks = {
-        name: _by_week([r for r in rows if r.type == name], name, found.since, now)
-        for name in ("nps", "csat", "ces")
+        name: _by_week([r for r in rows if r.type == name], name, scales.scale(name), found.since, now)
+        for name in SURVEYS
         if any(r.type == name for r in rows)
     }
     written = [row for row in reversed(rows) if row.properties][:_LATEST]
@@ -100,28 +100,13 @@ def _read(store: Store, now: float) -> _Read:
     )
 
 
-def _by_week(rows: list[TouchpointRow], name: str, since: float, now: float) -> list[tuple[float, Figure]]:
+def _by_week(
+    rows: list[TouchpointRow], survey: Survey, scale: Scale, since: float, now: float
+) -> list[tuple[float, Figure]]:
     count = max(1, min(12, int((now - since) // WEEK)))
     starts = [now - WEEK * (count - i) for i in range(count)]
+    weeks = [[row for row in rows if start <= row.occurred_at < start + WEEK] for start in starts]
     return [
-        (start + WEEK, _figure([r.value for r in rows if start <= r.occurred_at < start + WEEK], name))
-        for start in starts
+        (start + WEEK, surveyed(survey, scale, [(row.surrogate, row.value) for row in week]))
+        for start, week in zip(starts, weeks, strict=True)
     ]
-
-
-def _figure(values: list[float], name: str) -> Figure:
-    if name == "nps":
-        return kpis.nps(pl.DataFrame({"type": ["nps"] * len(values), "value": values}, schema=_ANSWERS))
-    low, high = _SCALES[name]
-    good = [value for value in values if low <= value <= high]
-    if not good:
-        return Figure(value=None, n=0)
-    mean = sum(good) / len(good)
-    if len(good) < 2:
-        return Figure(value=mean, n=len(good))
-    variance = sum((value - mean) ** 2 for value in good) / (len(good) - 1)
-    half = 1.959964 * math.sqrt(variance / len(good))
-    return Figure(value=mean, n=len(good), low=max(mean - half, low), high=min(mean + half, high))
-
-
-_ANSWERS = {"type": pl.String, "value": pl.Float64}
