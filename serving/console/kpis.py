@@ -136,7 +136,7 @@ def _retention(touched: pl.DataFrame, since: float, end: float) -> Figure:
 
 
 def nps(happened: pl.DataFrame) -> Figure:
-    """Of the answers in a frame, with a 95 % interval by the variance of a three-valued answer."""
+    """Of the answers in a frame, with a 95% interval by the variance of a three-valued answer."""
     answers = happened.filter((pl.col("type") == "nps") & pl.col("value").is_between(0, 10))["value"]
     n = len(answers)
     if n == 0:
@@ -152,7 +152,7 @@ def nps(happened: pl.DataFrame) -> Figure:
 
 
 def _share(hits: int, n: int) -> Figure:
-    """With Wilson's 95 % interval."""
+    """With Wilson's 95% interval."""
     if n == 0:
         return Figure(value=None, n=0)
     z, p = 1.959964, hits / n

@@ -99,7 +99,7 @@ def _cards(found: list[Period], words: Words, outcome: str) -> list[dict[str, An
         ),
         (
             words("NPS"),
-            words("Promoters less detractors, from −100 to 100, with 95 % interval"),
+            words("Promoters less detractors, from −100 to 100, with 95% interval"),
             lambda p: p.nps,
             whole,
         ),
@@ -188,7 +188,7 @@ def _uplift(compared: Report | str, words: Words) -> Mapping[str, Any]:
         for name, g in compared.groups.items()
         if g.customers
     ]
-    title = words("Difference in net reward per customer, with 95 % intervals")
+    title = words("Difference in net reward per customer, with 95% intervals")
     return {
         "said": None,
         "rows": rows,
