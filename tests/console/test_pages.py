@@ -230,7 +230,7 @@ def test_the_feedback_page_has_scores_by_stage_with_intervals_and_what_sets_the_
     page = open_console.get("/console/feedback")
     told = text_of(page)
     for expected in (
-        "56 answers of 14 customers; 95% interval",
+        "80 answers of 20 customers; 95% interval",
         "NPS: By stage",
         "NPS: By channel",
         "What sets the unhappy apart",
