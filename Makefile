@@ -19,13 +19,10 @@ demo: $(READY) ## The main job end to end on the built-in world, or the offline 
 	@$(BIN)/nba demo $(if $(DATA),--data "$(DATA)")
 
 test: $(READY) ## All tests but the slow ones
-	@$(BIN)/python -m pytest -n 2 -m "not slow and not quarter"
+	@$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(READY) ## The slow tests
-	@$(BIN)/python -m pytest -n 2 -m slow
-
-test-quarter: $(READY) ## Ninety simulated days under nba learn, with a drift, bad data, crashes and an outage
-	@$(BIN)/python -m pytest -m quarter
+test-slow: $(READY) ## The slow tests, among them ninety simulated days under nba learn
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY) ## Format, style, types, arrows between folders
 	@$(BIN)/ruff format --check .
@@ -46,10 +43,10 @@ lock: $(READY) ## Resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-header -o requirements.lock
 
-up: $(READY) ## API and console on 8080, the learner, and the MLflow UI on 5000, from ./demo
-	@sh scripts/up.sh
+up: $(READY) ## API and console on 8080, learner, triggers, and the MLflow UI on 5000, from ./demo
+	@$(BIN)/python -P -m training.demo.up
 
 clean: ## Remove what was built and what the demo wrote
 	rm -rf $(VENV) build demo *.egg-info
 
-.PHONY: help setup demo test test-slow test-quarter lint check format bench lock up clean
+.PHONY: help setup demo test test-slow lint check format bench lock up clean

@@ -211,14 +211,16 @@ def _epoch(at: datetime | str | None) -> float | None:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
-def _answered(service: Service, read: Sequence[DecisionRequest | InvalidInput], now: float) -> list[Result]:
+def _answered(
+    service: Service, read: Sequence[DecisionRequest | InvalidInput], now: float
+) -> list[Result | Exception]:
     asked = [one for one in read if isinstance(one, DecisionRequest)]
     answers = iter(service.handle(asked, now) if asked else ())
     return [one if isinstance(one, InvalidInput) else next(answers) for one in read]
 
 
 def _told(
-    results: Sequence[Result], read: Sequence[DecisionRequest | InvalidInput]
+    results: Sequence[Result | Exception], read: Sequence[DecisionRequest | InvalidInput]
 ) -> Iterator[dict[str, Any]]:
     for result, one in zip(results, read, strict=True):
         match result:
@@ -228,6 +230,8 @@ def _told(
                 yield {**answer, **texts, "repeated": result.repeated}
             case NbaError():
                 yield {**_ids(one), "problem": result.detail}
+            case Exception():
+                raise result
             case _:
                 raise TypeError(f"a {type(result).__name__} answers no decision request")
 

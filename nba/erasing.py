@@ -7,8 +7,6 @@ are next trained in full. What has not been sent yet must not be: the orchestrat
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from math import isfinite
 
@@ -16,7 +14,7 @@ from nba.deciding import HELD_SECONDS
 from nba.errors import Gone, NotFound
 from nba.looking import recall
 from nba.model import Erased, Erasure, Withdrawal, Withdrawn
-from nba.persons import withdraw
+from nba.persons import digest_of, withdraw
 from nba.session import Session
 from nba.stores.ports import ErasedRow, OutboxRow, Store
 from nba.trace import left_of
@@ -24,11 +22,6 @@ from nba.trace import left_of
 UNKNOWN = "there is no such customer"
 _CHUNK = 500
 GONE = "the customer was erased"
-
-
-def digest_of(secret: bytes, customer_id: str) -> str:
-    """By which an erased customer id is known again, and by nothing else."""
-    return hmac.digest(secret, f"erased:{customer_id}".encode(), hashlib.sha256).hex()
 
 
 def erase(session: Session, command: Erasure, store: Store) -> Erased | NotFound | Gone:

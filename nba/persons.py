@@ -20,13 +20,32 @@ from typing import Any, Literal
 from nba.features.state import States
 from nba.session import Session
 from nba.stores.persons import Status
-from nba.stores.ports import ClaimRow, CustomerRow
+from nba.stores.ports import ClaimRow, CustomerRow, Store
 from nba.words import latest
+
+LONGEST_KIND = 64
+KIND_RULE = f"must be 1 to {LONGEST_KIND} letters that can be printed"
+
+
+def is_kind(kind: str) -> bool:
+    """Whether it can name a kind of identity: every store can hold it, and every screen show it."""
+    return kind.isprintable() and 1 <= len(kind) <= LONGEST_KIND
 
 
 def hidden(secret: bytes, kind: str, value: str) -> str:
     """An identity as the store has it: HMAC-SHA256 under the store's secret, in hex."""
-    return hmac.digest(secret, f"identity:{kind}:{value}".encode(), hashlib.sha256).hex()
+    said = f"identity:{kind}:{value}".encode("utf-8", "surrogatepass")
+    return hmac.digest(secret, said, hashlib.sha256).hex()
+
+
+def digest_of(secret: bytes, customer_id: str) -> str:
+    """By which an erased customer id is known again, and by nothing else."""
+    return hmac.digest(secret, f"erased:{customer_id}".encode(), hashlib.sha256).hex()
+
+
+def erased_at(store: Store) -> dict[str, float]:
+    """Digest of each customer id that was erased → the latest moment, epoch seconds."""
+    return {row.digest: row.at for row in store.erased() if row.digest}  # the latest comes last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

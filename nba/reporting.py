@@ -16,7 +16,7 @@ from nba.errors import Conflict, Gone, InvalidInput, NotFound
 from nba.features.state import Touchpoints
 from nba.looking import call
 from nba.model import Activated, Activation, Receipt, Rejection, Report, Reports, Result, Scalar, timestamp
-from nba.persons import Said, claim, hidden
+from nba.persons import KIND_RULE, Said, claim, hidden, is_kind
 from nba.playbook.feedback import TEXTS
 from nba.session import Session
 from nba.staging import look_at_stages
@@ -26,7 +26,6 @@ from nba.triggering import set_off
 from nba.words import address_name, answer, consent, hear, profile, text
 
 AHEAD_SECONDS = 300.0
-LONGEST_KIND = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +186,8 @@ def _identity(properties: Mapping[str, Scalar], secret: bytes) -> dict[str, Scal
     kind, value = properties.get("kind"), properties.get("value")
     if not isinstance(kind, str) or not isinstance(value, str) or not kind or not value:
         raise InvalidInput.of("properties", "an identity has a kind and a value, both text")
-    if len(kind) > LONGEST_KIND:
-        raise InvalidInput.of("properties.kind", f"must have at most {LONGEST_KIND} letters")
+    if not is_kind(kind):
+        raise InvalidInput.of("properties.kind", KIND_RULE)
     return {"kind": kind, "value": hidden(secret, kind, value)}
 
 

@@ -17,8 +17,8 @@ from nba.chance import Assignment
 from nba.companions import Companions
 from nba.deciding import ERASED, Deciding
 from nba.erasing import GONE as CUSTOMER_GONE
-from nba.erasing import UNKNOWN, digest_of, erase, withdrawn
-from nba.errors import Conflict, Gone, NotFound, StoreUnavailable
+from nba.erasing import UNKNOWN, erase, withdrawn
+from nba.errors import Conflict, Gone, NotFound, Retryable, StoreUnavailable
 from nba.explain import full_trace
 from nba.live import Live, LiveSource
 from nba.looking import after_all, look, watched, watched_since
@@ -36,6 +36,7 @@ from nba.model import (
     timestamp,
 )
 from nba.observer import NullObserver, Observer
+from nba.persons import digest_of
 from nba.playbook.catalogue import bring
 from nba.playbook.compile import Playbook, parse
 from nba.policies.policy import Policy
@@ -66,14 +67,18 @@ class Service:
         self._variants = Variants(self._observer.policy_failed)
         self._deciding = Deciding(store.secret, store.clock, self._variants)
 
-    def handle(self, commands: Sequence[Command], now: float) -> list[Result]:
+    def handle(self, commands: Sequence[Command], now: float) -> list[Result | Exception]:
         """Answer each command, in order; a bad one is answered with its error and changes nothing.
+
+        So is one that meets a defect, here or in what is stored of its customer: those that came in with it
+        are answered as if it had not been there.
 
         Args:
             now: the server's clock, epoch seconds.
 
         Raises:
             StoreUnavailable: the batch was not stored, or not all of it; send it again.
+            Exception: the defect that a command met which came alone.
         """
         live = self._live.current
         self._keep(live.playbook, now)
@@ -81,11 +86,24 @@ class Service:
         for request in bringing:  # a catalogue takes its time, so not inside the transaction
             if not wrong_fields(request, live.playbook, self._store.clock):
                 self._variants.of(live, request.brought)
-        results: dict[int, Result] = {}
+        results: dict[int, Result | Exception] = {}
         for positions in segments(commands):
-            answers = self._attempt([commands[i] for i in positions], live, now)
+            some = [commands[i] for i in positions]
+            answers = self._attempt(some, live, now) if len(commands) == 1 else self._each(some, live, now)
             results.update(zip(positions, answers, strict=True))
         return [results[i] for i in range(len(commands))]
+
+    def _each(self, commands: Sequence[Command], live: Live, now: float) -> list[Result | Exception]:
+        """Handle them together; where one meets a defect, by halves, until it alone is answered with it."""
+        try:
+            return [*self._attempt(commands, live, now)]
+        except Retryable:
+            raise
+        except Exception as error:
+            if len(commands) == 1:
+                return [error]
+            middle = len(commands) // 2
+            return [*self._each(commands[:middle], live, now), *self._each(commands[middle:], live, now)]
 
     def _attempt(self, commands: Sequence[Command], live: Live, now: float) -> list[Result]:
         """Handle them in one transaction; again where it turns out that it had to see or lock more."""

@@ -30,7 +30,7 @@ from nba.trace import consent_in, contacts_of, narrowed
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_TOGETHER = 1_000
+_TOGETHER, _CELLS = 1_000, 2_000_000  # decisions judged at once, and decisions × arms
 REMOVED = "removed"
 """The reason where the changed playbook has no such arm."""
 
@@ -99,13 +99,14 @@ def what_if(
         else:
             effect.unread += 1
     gates = Gatekeeper(present), Gatekeeper(changed)
+    together = max(1, min(_TOGETHER, _CELLS // max(len(present.arms), len(changed.arms))))
     for version, found in by_version.items():
         playbook = playbook_of(version)
         kept = Gatekeeper(playbook).reach
         if kept < gates[1].reach:
             effect.reach = kept if effect.reach is None else min(effect.reach, kept)
-        for start in range(0, len(found), _TOGETHER):
-            _add(effect, _Logged.of(playbook, found[start : start + _TOGETHER]), gates)
+        for start in range(0, len(found), together):
+            _add(effect, _Logged.of(playbook, found[start : start + together]), gates)
     return effect
 
 

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from nba import ticket_pages
-from nba.errors import NbaError, StoreUnavailable
+from nba.errors import Correctable, NbaError, StoreUnavailable
 from nba.live import Live, LiveSource
 from nba.model import (
     Activation,
@@ -202,7 +202,7 @@ class Engine:
             counts = await asyncio.to_thread(self._store.ticket_counts, -math.inf if at is None else at)
             self.metrics.open_tickets(counts)
 
-    def _handle(self, commands: Sequence[Command]) -> list[Result]:
+    def _handle(self, commands: Sequence[Command]) -> list[Result | Exception]:
         started = perf_counter()
         try:
             results = self._service.handle(commands, self._clock())
@@ -212,6 +212,9 @@ class Engine:
                 self._store_down = True
                 self.alerts.on("store_down", detail=error.detail)
             raise
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, Correctable):
+                log().error("command_failed", **unexpected(result))
         self.metrics.committed(len(commands), self._waiting, perf_counter() - started)
         self._store_down = False
         self.alerts.off("store_down")

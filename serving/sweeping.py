@@ -18,7 +18,7 @@ from uuid import uuid4
 from nba.errors import Busy, NbaError, StoreUnavailable
 from nba.live import LiveSource
 from nba.looking import watched, watched_since
-from nba.model import Look, Looked
+from nba.model import Look, Looked, Result
 from nba.service import Service
 from nba.stores.ports import Lease, Store, WatchRow
 from serving.logs import log, unexpected
@@ -113,16 +113,17 @@ class Sweeper:
 
     def _looked(self, looks: Sequence[Look], at: float) -> list[Looked]:
         """Look at these; one who can't be looked at is put off, and holds up nobody."""
+        results: Sequence[Result | Exception]
         try:
             results = self.service.handle(looks, at)
         except StoreUnavailable:
             raise
-        except Exception as error:  # a state that can't be read, or a defect here
-            if len(looks) > 1:
-                return [result for one in looks for result in self._looked([one], at)]
-            log().error("look_failed", **unexpected(error))
-            self._put_off(looks[0].customer_id, at)
-            return []
+        except Exception as error:  # of one alone: a state that can't be read, or a defect here
+            results = [error]
+        for one, result in zip(looks, results, strict=True):
+            if isinstance(result, Exception):
+                log().error("look_failed", **unexpected(result))
+                self._put_off(one.customer_id, at)
         return [result for result in results if isinstance(result, Looked)]
 
     def _put_off(self, customer_id: str, at: float) -> None:

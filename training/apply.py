@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from nba.errors import InvalidInput
+from nba.errors import Conflict, InvalidInput, StoreUnavailable
 from nba.features.history import history_files
 from nba.features.offline import snapshot
 from nba.features.state import States
@@ -22,12 +23,13 @@ from nba.linking import Linking
 from nba.live import untrained
 from nba.playbook.compile import Playbook
 from nba.session import PackedStates, layout_of
-from nba.stores.ports import CustomerRow, Store
+from nba.stores.ports import CustomerRow, Store, Transaction
 from nba.words import consent, hear, profile
-from training.forgetting import identity_of
+from training.forgetting import Erasures, identity_of
 
 IDENTIFY = "identify"
 _CLAIMS = 200  # in one transaction
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,26 +51,62 @@ def apply_history(store: Store, playbook: Playbook, history: Path) -> Applied:
     customers: set[str] = set()
     unusable = 0
     for file in history_files(history):
-        name = f"{file.parent.name}/{file.name}"
-        with store.transaction() as transaction:
-            lacking = [part for part in _parts(playbook) if not transaction.applied(f"{name}#{part}")]
-            if not lacking:
-                continue
-            events = _concerned(pl.read_parquet(file), lacking)
-            rows = transaction.customers(events["customer_id"].unique(maintain_order=True).to_list())
-            if rows:
-                _add_states(playbook, packed, events, list(rows.values()))
-                unusable += _hear_words(playbook, events, rows)
-                transaction.save_customers(list(rows.values()))
-            for part in lacking:
-                if part != IDENTIFY:
-                    transaction.mark_applied(f"{name}#{part}")
-            customers |= rows.keys()
-        if IDENTIFY in lacking:
-            unusable += _claim(store, playbook, packed, events)
+        done = _file(store, playbook, packed, file)
+        customers |= done.customers
+        unusable += done.unusable
+        if IDENTIFY in done.brought:
+            unusable += _claim(store, playbook, packed, done.events)
             with store.transaction() as transaction:
-                transaction.mark_applied(f"{name}#{IDENTIFY}")
+                transaction.mark_applied(f"{_name(file)}#{IDENTIFY}")
     return Applied(customers=len(customers), unusable=unusable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What a file has brought: which parts, of which customers, by which events."""
+
+    brought: list[str]
+    customers: set[str]
+    events: pl.DataFrame
+    unusable: int
+
+
+def _file(store: Store, playbook: Playbook, packed: PackedStates, file: Path) -> _Done:
+    """What of a file is not yet in the store, and of nobody who was erased since it was written.
+
+    Raises:
+        StoreUnavailable: others keep erasing or making the same customers.
+    """
+    for _ in range(_ATTEMPTS):
+        with suppress(Conflict), store.transaction() as transaction:
+            return _bring_in(transaction, store, playbook, packed, file)
+    raise StoreUnavailable("other processes keep changing the same customers; run it again")
+
+
+def _bring_in(
+    transaction: Transaction, store: Store, playbook: Playbook, packed: PackedStates, file: Path
+) -> _Done:
+    """Raises Conflict where somebody was erased before they were locked."""
+    parts = [part for part in _parts(playbook) if not transaction.applied(f"{_name(file)}#{part}")]
+    if not parts:
+        return _Done(brought=[], customers=set(), events=pl.DataFrame(), unusable=0)
+    events = Erasures.of(store).left(_concerned(pl.read_parquet(file), parts))
+    rows = transaction.customers(events["customer_id"].unique(maintain_order=True).to_list())
+    if len(Erasures.of(store).left(events)) < len(events):
+        raise Conflict("a customer was erased before they were locked")
+    unusable = 0
+    if rows:
+        _add_states(playbook, packed, events, list(rows.values()))
+        unusable = _hear_words(playbook, events, rows)
+        transaction.save_customers(list(rows.values()))
+    for part in parts:
+        if part != IDENTIFY:
+            transaction.mark_applied(f"{_name(file)}#{part}")
+    return _Done(brought=parts, customers=set(rows), events=events, unusable=unusable)
+
+
+def _name(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
 
 
 def _claim(store: Store, playbook: Playbook, packed: PackedStates, events: pl.DataFrame) -> int:

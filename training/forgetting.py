@@ -13,9 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from nba.erasing import digest_of
 from nba.features.history import history_files
-from nba.persons import hidden
+from nba.persons import digest_of, erased_at, hidden, is_kind
 from nba.stores.ports import Store
 
 
@@ -28,10 +27,7 @@ class Erasures:
 
     @classmethod
     def of(cls, store: Store) -> Erasures:
-        return cls(
-            secret=store.secret,
-            at={row.digest: row.at for row in store.erased() if row.digest},  # the latest comes last
-        )
+        return cls(secret=store.secret, at=erased_at(store))
 
     def left(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows without what was somebody's who was erased."""
@@ -56,7 +52,7 @@ def identity_of(secret: bytes, properties: str | None) -> tuple[str, str] | None
         kind, value = said["kind"], said["value"]
     except (ValueError, TypeError, KeyError):
         return None
-    if not isinstance(kind, str) or not isinstance(value, str) or not 0 < len(kind) <= 64 or not value:
+    if not isinstance(kind, str) or not isinstance(value, str) or not is_kind(kind) or not value:
         return None
     return kind, value if said.get("hidden") is True else hidden(secret, kind, value)
 

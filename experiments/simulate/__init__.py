@@ -12,6 +12,7 @@ from experiments.simulate.policies import Moment, Policy, always, draw, oracle, 
 from experiments.simulate.response import TOUCHPOINTS, Response, customer_ids
 from experiments.simulate.traits import Traits
 from experiments.simulate.value import Value, deployed_value, one_step_value
+from experiments.simulate.voice import answers, complaints, reviews
 from experiments.simulate.world import World
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Value",
     "World",
     "always",
+    "answers",
+    "complaints",
     "customer_ids",
     "day_start",
     "deployed_value",
@@ -42,5 +45,6 @@ __all__ = [
     "oracle",
     "oracle_odds",
     "read_commerce",
+    "reviews",
     "uniform",
 ]

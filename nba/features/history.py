@@ -21,6 +21,7 @@ import polars as pl
 
 BUCKETS = 64
 PERSONS = "persons.parquet"
+SERVED = "served"  # the part that holds what the API received, written anew from the store each time
 COLUMNS = pl.Schema(
     {
         "event_id": pl.String(),
@@ -62,9 +63,6 @@ def append(directory: Path, frame: pl.DataFrame, part: str) -> None:
         os.replace(unfinished, folder / f"{part}.parquet")
 
 
-SERVED = "served"  # the part that holds what the API received, written anew from the store each time
-
-
 def history_files(directory: Path) -> list[Path]:
     """The files that were ingested, in order; what the API received is not among them."""
     return [file for file in sorted(directory.glob("bucket=*/*.parquet")) if file.stem != SERVED]
@@ -91,10 +89,14 @@ def persons(directory: Path) -> dict[str, str]:
     return dict(pl.read_parquet(file).iter_rows()) if file.exists() else {}
 
 
-def scan(directory: Path, buckets: Iterable[int] = range(BUCKETS)) -> pl.LazyFrame:
-    """The rows of the persons of some buckets (by default all), those of a bucket's own files first."""
+def scan(directory: Path, buckets: Iterable[int] = range(BUCKETS), *, served: bool = True) -> pl.LazyFrame:
+    """The rows of the persons of some buckets (by default all), those of a bucket's own files first.
+
+    Args:
+        served: with what the API received.
+    """
     wanted, people = list(buckets), persons(directory)
-    rows = as_they_lie(directory, wanted)
+    rows = as_they_lie(directory, wanted, served=served)
     if not people:
         return rows
     here = set(wanted)
@@ -103,15 +105,18 @@ def scan(directory: Path, buckets: Iterable[int] = range(BUCKETS)) -> pl.LazyFra
     fetched = [c for c, bucket in foreign.items() if bucket not in here]
     parts = [rows.filter(~pl.col("customer_id").is_in(away)) if away else rows]
     if fetched:
-        strange = as_they_lie(directory, sorted({foreign[c] for c in fetched}))
+        strange = as_they_lie(directory, sorted({foreign[c] for c in fetched}), served=served)
         parts.append(strange.filter(pl.col("customer_id").is_in(fetched)))
     named = pl.col("customer_id").replace(list(people), list(people.values()))
     return pl.concat(parts).with_columns(named)
 
 
-def as_they_lie(directory: Path, buckets: Iterable[int] = range(BUCKETS)) -> pl.LazyFrame:
+def as_they_lie(
+    directory: Path, buckets: Iterable[int] = range(BUCKETS), *, served: bool = True
+) -> pl.LazyFrame:
     """The rows of some buckets under their own customer ids, by the part names within a bucket."""
-    files = [file for b in buckets for file in sorted(bucket_dir(directory, b).glob("*.parquet"))]
+    every = [file for b in buckets for file in sorted(bucket_dir(directory, b).glob("*.parquet"))]
+    files = [file for file in every if served or file.stem != SERVED]
     if not files:
         return pl.LazyFrame(schema=COLUMNS)
     return pl.scan_parquet(files, schema=COLUMNS, hive_partitioning=False)

@@ -20,8 +20,13 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+NO_STEPS = ("consent", "profile", "identify", "not_sent", "stage_changed")
+"""Touchpoints of a store that are told or noted of a customer and are nothing that happened on the way."""
+BECAUSE = ("ticket_opened", "ticket_closed")
+"""Those that follow from another at the same moment, and stand after it."""
 MOST_STEPS = 10_000
 MICROSECONDS = 1e6
+_NAMED = 12  # steps that an error tells
 _VALUE_LIMIT = 1e12  # a value beyond counts as this much, so that no sum loses what is small
 
 
@@ -124,7 +129,7 @@ class Events:
         """The code of a step. Raises InvalidInput where there is none of that name."""
         if step not in self.steps:
             near = nearest(step, list(self.steps))
-            raise InvalidInput.of(field, f"there is no step {step!r}{near}")
+            raise InvalidInput.of(field, f"there is no step {step!r}{near}; {_some(self.steps)}")
         return self.steps.index(step)
 
     def of_cases(self, chosen: Bools) -> Events:
@@ -140,6 +145,12 @@ class Events:
             steps=self.steps,
             left_out={},
         )
+
+
+def _some(steps: tuple[str, ...]) -> str:
+    """The steps that there are, in words."""
+    rest = len(steps) - _NAMED
+    return f"there are {', '.join(steps[:_NAMED])}{f' and {rest:,} more' if rest > 0 else ''}"
 
 
 def _empty(column: pl.Series) -> pl.Series:

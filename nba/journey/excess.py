@@ -5,7 +5,12 @@ For units (visits of steps, or crossings of edges) at a place p, in bands b of u
     usual(p, b)  = share of hits among the units of band b at all places but p
                    (of all bands, where the others have fewer than LEAST units in b)
     excess(p)    = Σ hits at p − Σ_b units(p, b) · usual(p, b)
-    lost(p)      = excess(p) · (mean value after units at p without a hit − mean after those with one)
+    without(p)   = Σ_b hits(p, b) · mean value after units at p in band b without a hit / hits at p
+                   (of all bands, where p has fewer than LEAST such units in b)
+    lost(p)      = excess(p) · (without(p) − mean value after units at p with a hit)
+
+So what was hit is compared with what was not and was as far in: hits come early, and a long journey, which
+has more units and more to come, would else speak for all.
 
 Both are totals over the table, with intervals by the jackknife over clusters. They are smooth functions of
 sums by cluster group, place and band, so ten million units cost no more than their sums.
@@ -62,7 +67,8 @@ class Excesses:
 
     Attributes:
         place: (k,) codes; units, hits, usual: (k,) how many, hits, and hits if it were as usual.
-        without, with_hit: (k,) mean value after units without a hit, and with one; NaN where there are none.
+        without, with_hit: (k,) mean value after units without a hit, as far in as the hit ones, and after
+            these; NaN where there are none.
         excess, lost: totals with their standard errors.
     """
 
@@ -101,11 +107,13 @@ def excesses(units: Units, *, compare: bool = True) -> Excesses | None:
         found: Floats = table[kept][..., _HITS].sum(axis=1) - usual(table)
         return found
 
+    enough = (whole[kept][..., _UNITS] - whole[kept][..., _HITS]) >= LEAST
+
     def lost(table: Floats) -> Floats:
-        without, with_hit = _after(table[kept])
+        without, with_hit = _after(table[kept], enough)
         return excess(table) * (without - np.nan_to_num(with_hit))
 
-    without, with_hit = _after(whole[kept])
+    without, with_hit = _after(whole[kept], enough)
     return Excesses(
         place=busy[kept],
         units=whole[kept][..., _UNITS].sum(axis=1).astype(np.int64),
@@ -158,8 +166,16 @@ def _usual(table: Floats, banded: Bools) -> Floats:
     return found
 
 
-def _after(table: Floats) -> tuple[Floats, Floats]:
-    """(k,) mean value after units without a hit, and with one."""
-    units, hits = table[..., _UNITS].sum(axis=1), table[..., _HITS].sum(axis=1)
+def _after(table: Floats, enough: Bools) -> tuple[Floats, Floats]:
+    """(k,) mean value after units without a hit, in the bands of the hit ones, and with one.
+
+    Args:
+        enough: (k, bands) where there are so many without a hit that their mean says something.
+    """
+    hits, spared = table[..., _HITS], table[..., _UNITS] - table[..., _HITS]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return table[..., _WITHOUT].sum(axis=1) / (units - hits), table[..., _WITH].sum(axis=1) / hits
+        overall = table[..., _WITHOUT].sum(axis=1) / spared.sum(axis=1)
+        mean = np.where(enough, table[..., _WITHOUT] / spared, overall[:, None])
+        as_far = (hits * mean).sum(axis=1) / hits.sum(axis=1)
+        with_hit = table[..., _WITH].sum(axis=1) / hits.sum(axis=1)
+    return np.where(hits.sum(axis=1) > 0, as_far, overall), with_hit

@@ -126,7 +126,7 @@ def wait_rows(pains: Pains) -> tuple[Cells, list[Cells]]:
         "Slow",
         f"Lost value, {pains.unit}",
         interval,
-        "Waited too long",
+        "Waited too long, in all",
         interval,
     )
     return head, [

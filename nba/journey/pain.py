@@ -6,8 +6,9 @@ to be won, the goal's own and those after it, are no part of this.
 
     pain point   a step; the hit is that the case stops: no further event (or none within `patience`)
     bottleneck   a transition; the hit is a slow crossing, longer than three in four of its own crossings
-    lost value   of a pain point: stops beyond those of comparable cases × (value after going on − after
-                 stopping); of a bottleneck: slow crossings × (value after quick ones − after slow ones)
+    lost value   of a pain point: stops beyond those of comparable cases × (value after going on, as far
+                 into the case as those who stop − after stopping); of a bottleneck: slow crossings ×
+                 (value after quick ones as far in − after slow ones)
     waited       of a bottleneck: seconds of its slow crossings beyond its own median
 
 Comparable are cases as far into their journey at the other steps; `nba.journey.excess` has the formula and
@@ -47,7 +48,8 @@ class Pain:
         start: the step, or where the transition begins; goal: where it ends, None for a step.
         units: visits or crossings; hits: how many stopped or were slow; usual: how many would have stopped,
             as often as comparable ones elsewhere; 0 for a transition.
-        without, with_hit: mean value after units without a hit and with one; None where there are none.
+        without, with_hit: mean value after units without a hit, as far into their case as those with one,
+            and after these; None where there are none.
         lost: value; waited: seconds, None for a step.
     """
 

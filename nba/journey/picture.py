@@ -118,7 +118,7 @@ def in_words(found: JourneyMap, speech: Speech = ENGLISH) -> str:
         )
     ends = found.steps.sort("ends", "step", descending=[True, False]).head(3)
     for step, count in ends.select("step", "ends").iter_rows():
-        told.append(words("{count} cases end at {step}.", count=count_of(count), step=step))
+        told.append(words("Cases that end at {step}: {count}.", step=step, count=count_of(count)))
     return " ".join(told)
 
 

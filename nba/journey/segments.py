@@ -142,12 +142,15 @@ class SegmentModel:
 
     @cached_property
     def _codes(self) -> Floats | None:
-        """(k + 1,) what the column holds for each segment and, last, for none; None without such a column."""
+        """(k + 1,) what the column holds for each segment and, last, for none; None without such a column.
+
+        Who is in no segment is known to be in none of those that rules ask for.
+        """
         known = [f.categories for f in self.playbook.schema.features if f.group == "segment"]
         if not known:
             return None
         names = [s.name if s.name in known[0] else ANOTHER for s in self.segments]
-        return np.array([*map(known[0].index, names), np.nan], dtype=np.float64)
+        return np.array([known[0].index(name) for name in (*names, ANOTHER)], dtype=np.float64)
 
 
 def asked_for(playbook: Playbook) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from nba.playbook.schema import PlaybookSpec
 from nba.playbook.trials import check_trials
 
 Finding = tuple[tuple[str | int, ...], str]
+MOST_ARMS = 20_000
+MOST_CELLS = 20_000_000  # of the arms' features, 160 MB
 
 
 def check(spec: PlaybookSpec) -> list[Finding]:
@@ -25,6 +27,7 @@ def check(spec: PlaybookSpec) -> list[Finding]:
         *_zone(spec),
         *_unique(spec),
         *_references(spec),
+        *_size(spec),
         *_validity(spec),
         *_hours(spec),
         *_identifiers(spec),
@@ -77,6 +80,16 @@ def _references(spec: PlaybookSpec) -> Iterator[Finding]:
     for i, activity in enumerate(spec.scores.churn.activity if spec.scores.churn else ()):
         yield from _known(("scores", "churn", "activity", i), activity, "touchpoint", spec.touchpoints)
     yield from _incumbent(spec)
+
+
+def _size(spec: PlaybookSpec) -> Iterator[Finding]:
+    """What fits into a server that has others to decide for too, told before anything of it is made."""
+    arms = 1 + sum(len(action.channels) * len(action.timings) for action in spec.actions.values())
+    columns = len(spec.actions) + (1 + len(spec.channels)) * (1 + len(spec.timings))
+    most = min(MOST_ARMS, MOST_CELLS // columns)
+    if arms > most:
+        detail = f"make {arms:,} arms with their channels and timings; of so many of each at most {most:,}"
+        yield ("actions",), f"{detail} can be served: take some away, or let callers bring actions along"
 
 
 def _catalogue(spec: PlaybookSpec) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ HALF_LIVES = (1, 7, 30, 90)
 CONTACT = "contact"
 SEGMENT = "segment"
 MOVES = ("move_on", "fall_back")
-ANOTHER = "(another)"  # a segment that no rule of the playbook names
+ANOTHER = "(another)"  # a segment that no rule of the playbook names, or none
 Group = Literal["state", "attribute", "context", "moment", "score", "stage", "segment"]
 _WINDOW = re.compile(r"^([a-z][a-z0-9_]*)_(count|value)_(\d+)d$")
 

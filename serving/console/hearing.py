@@ -18,6 +18,7 @@ from experiments.report.feedback.known import CONTACTS, Stood, heard_with
 from experiments.report.feedback.report import FeedbackReport, report
 from experiments.report.feedback.stored import said, text_of
 from nba.errors import CorruptArtefact, NotFound
+from nba.journey.events import NO_STEPS
 from nba.journey.feedback.model import Readings, TextModel
 from nba.journey.feedback.sealed import KIND, unseal_text_model
 from nba.playbook.arms import NO_CONTACT
@@ -26,7 +27,7 @@ from nba.playbook.feedback import TEXTS as WITH_TEXT
 from nba.staging import CHANGED
 from nba.stores.ports import Publication, Store, TouchpointRow
 from serving.console.desk import Desk
-from serving.console.kpis import QUIET, WEEK
+from serving.console.kpis import WEEK
 from serving.console.reading import newest_draws, newest_touchpoints, standing
 
 LONGEST, _MOST, _MOST_DRAWS = 26 * WEEK, 300_000, 150_000
@@ -156,7 +157,7 @@ def _happened(rows: Sequence[TouchpointRow]) -> dict[str, pl.DataFrame]:
     """Touchpoint type → when it happened to whom; the commonest types, and no answers to surveys."""
     by_type: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
-        if row.type not in (*QUIET, *SURVEYS, CHANGED):
+        if row.type not in (*NO_STEPS, *SURVEYS):
             by_type.setdefault(row.type, []).append((row.surrogate, row.occurred_at))
     commonest = sorted(by_type, key=lambda type: -len(by_type[type]))[:_MOST_TYPES]
     return {type: _frame(by_type[type]) for type in sorted(commonest)}

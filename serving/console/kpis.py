@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nba.journey.events import NO_STEPS
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
 from nba.rewards.reward import worth
@@ -25,8 +26,6 @@ from nba.stores.ports import DrawRow, TouchpointRow
 
 WEEK = 7 * 86_400.0
 MONTH = 28 * 86_400.0
-QUIET = ("consent", "profile", "identify", "not_sent")
-"""Touchpoints that are told of a customer and are nothing that they did."""
 _DRAWN = {"customer": pl.String, "at": pl.Float64, "arm": pl.String, "cost": pl.Float64}
 _TOUCHED = {"id": pl.String, "customer": pl.String, "type": pl.String, "at": pl.Float64, "value": pl.Float64}
 
@@ -79,7 +78,7 @@ def drawn_frame(rows: Sequence[DrawRow], playbook: Playbook) -> pl.DataFrame:
 
 def touched_frame(rows: Sequence[TouchpointRow], playbook: Playbook) -> pl.DataFrame:
     """What customers did, with its `worth`; told as event and as outcome under one id it counts once."""
-    cells = [(r.id, r.surrogate, r.type, r.occurred_at, r.value) for r in rows if r.type not in QUIET]
+    cells = [(r.id, r.surrogate, r.type, r.occurred_at, r.value) for r in rows if r.type not in NO_STEPS]
     frame = pl.DataFrame(cells, schema=_TOUCHED, orient="row")
     return frame.unique(["id", "customer", "type"], keep="first", maintain_order=True).with_columns(
         worth=worth(playbook.spec.objectives)

@@ -28,7 +28,7 @@ def speech(words: Words) -> picture.Speech:
     """The picture's texts; its cases are customers here."""
 
     def said(text: str, **values: object) -> str:
-        return words(text.replace("cases", "customers").replace("{customers}", "{cases}"), **values)
+        return words(_of_customers(text), **values)
 
     return picture.Speech(
         words=said,
@@ -37,6 +37,11 @@ def speech(words: Words) -> picture.Speech:
         share=lambda share: words.percent(share, 0),
         time=words.time,
     )
+
+
+def _of_customers(text: str) -> str:
+    """A text of the picture, whose cases are customers here."""
+    return text.replace("cases", "customers").replace("{customers}", "{cases}").replace("Cases", "Customers")
 
 
 def drawn(found: JourneyMap, words: Words) -> Markup:

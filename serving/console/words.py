@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from math import isfinite
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import yaml
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_datetime, format_skeleton
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.units import format_unit
 from markupsafe import Markup
@@ -93,27 +94,33 @@ class Words:
         return told if bare else f"p {told}" if p < 0.0001 else f"p = {told}"
 
     def time(self, seconds: float) -> str:
-        """`3.5 days`, in the largest unit that it fills, as short as the language has it."""
+        """`3.5 days`, `12 mins`, in the largest unit that it fills."""
         for unit, size in _UNITS:
             if abs(seconds) >= size or unit == "second":
                 amount = seconds / size
+                width: Literal["long", "short"] = "long" if unit in ("year", "day") else "short"
                 pattern = "#,##0" if amount >= 10 or unit == "second" else "#,##0.#"
-                return str(format_unit(amount, unit, "short", format=pattern, locale=self.locale))
+                return str(format_unit(amount, unit, width, format=pattern, locale=self.locale))
         raise AssertionError("the last unit fits")
 
     def moment(self, at: float | None) -> str:
         """Day and time in the playbook's zone."""
         if at is None or not isfinite(at):
             return NOTHING
-        return str(format_datetime(_at(at), "d MMM y, HH:mm", tzinfo=ZoneInfo(self.zone), locale=self.locale))
+        clock = format_datetime(_at(at), "HH:mm", tzinfo=ZoneInfo(self.zone), locale=self.locale)
+        return f"{self.day(at)}, {clock}"
 
     def day(self, at: float | None) -> str:
         if at is None or not isfinite(at):
             return NOTHING
-        return str(format_date(_at(at).astimezone(ZoneInfo(self.zone)), "d MMM y", locale=self.locale))
+        return self._date("yMMMd", at)
 
     def short_day(self, at: float) -> str:
-        return str(format_date(_at(at).astimezone(ZoneInfo(self.zone)), "d MMM", locale=self.locale))
+        return self._date("MMMd", at)
+
+    def _date(self, parts: str, at: float) -> str:
+        """These parts of a date, in the order of the language."""
+        return str(format_skeleton(parts, _at(at), tzinfo=ZoneInfo(self.zone), locale=self.locale))
 
     def clock(self, at: float) -> str:
         """Time of day with seconds, of the real clock."""
@@ -136,9 +143,12 @@ class Words:
         hours, minutes = divmod(round(seconds / 60), 60)
         return f"{hours:02d}:{minutes:02d}"
 
-    def said(self, moment: str | None) -> str:
+    def said(self, moment: str | None, *, seconds: bool = False) -> str:
         """A timestamp as the API writes it."""
-        return NOTHING if moment is None else self.moment(datetime.fromisoformat(moment).timestamp())
+        if moment is None:
+            return NOTHING
+        at = datetime.fromisoformat(moment).timestamp()
+        return f"{self.day(at)}, {self.clock(at)}" if seconds else self.moment(at)
 
 
 def chosen(told: str | None, accepted: str) -> str:

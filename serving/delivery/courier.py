@@ -96,13 +96,10 @@ class Courier:
         fresh = await asyncio.to_thread(self._store.outbox, self._cursor, BATCH)
         if not waiting and not fresh:
             return 0
-        names = await asyncio.to_thread(
-            self._store.names, list({one.surrogate for one in (*fresh, *(i.row for i in waiting))})
-        )
         found = _Round()
         try:
-            if await self._bring(waiting, names, found):
-                await self._bring_fresh(fresh, names, found)
+            if await self._bring(waiting, found):
+                await self._bring_fresh(fresh, found)
         finally:  # also where this is cancelled: what was taken need not be sent again
             await asyncio.shield(asyncio.to_thread(self._settle, found, lease))
         return found.done
@@ -132,7 +129,7 @@ class Courier:
             self._store.settle_deliveries(self.target.name, through=None, keep=(), drop=gone)
         return [_Item(messages[r.number], r.tries, kept=True) for r in rows if r.number in messages]
 
-    async def _bring_fresh(self, rows: Sequence[OutboxRow], names: dict[str, str], found: _Round) -> None:
+    async def _bring_fresh(self, rows: Sequence[OutboxRow], found: _Round) -> None:
         """In the order of the outbox. The cursor follows what is dealt with."""
         started, size = time.monotonic(), self.target.parallel
         wanted: list[OutboxRow] = []
@@ -144,7 +141,7 @@ class Courier:
                 wanted.append(row)
             last = row is rows[-1]
             if len(wanted) == size or (last and wanted):
-                going = await self._bring([_Item(one) for one in wanted], names, found)
+                going = await self._bring([_Item(one) for one in wanted], found)
                 wanted = []
                 found.through = row.number
                 if not going or time.monotonic() - started > _SETTLE_SECONDS:
@@ -152,11 +149,16 @@ class Courier:
             elif not wanted:
                 found.through = row.number
 
-    async def _bring(self, items: Sequence[_Item], names: dict[str, str], found: _Round) -> bool:
-        """Send these, so many at a time; False where the target is down, and the rest is for later."""
+    async def _bring(self, items: Sequence[_Item], found: _Round) -> bool:
+        """Send these, so many at a time; False where the target is down, and the rest is for later.
+
+        Whom they are about is asked right before: of who was erased a moment ago nothing is told any more,
+        however long those before them took.
+        """
         size = self.target.parallel
         for start in range(0, len(items), size):
             some = items[start : start + size]
+            names = await asyncio.to_thread(self._store.names, list({i.row.surrogate for i in some}))
             results = await asyncio.gather(*(self._send(item, names) for item in some))
             failures = [self._noted(i, r, found) for i, r in zip(some, results, strict=True)]
             if any(failure is not None and failure.down for failure in failures):

@@ -84,7 +84,7 @@ def _one(http: httpx.Client, customer: str, week: int, at: float, i: int) -> Non
     assert http.post("/v1/decisions", json=body).status_code == 201
     after = (
         [event("nps", 3_600.0, value=float((i * 7 + week) % 11), channel=("email", "web")[i % 2])]
-        if i % 3 == 0
+        if i % 2 == 0
         else []
     )
     if i % 5 == 0:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from serving.console import trials
+from serving.console import mapped, trials
 from serving.console.pages import PAGES, feedback, policy
 from serving.console.pages.decisions import _FIELDS, _FIXED
 from serving.console.pages.overview import _PAIR
@@ -45,7 +45,7 @@ def texts() -> set[str]:
 
 def _of_picture(text: str) -> str:
     """Its cases are customers in the console."""
-    return text.replace("cases", "customers").replace("{customers}", "{cases}")
+    return mapped._of_customers(text)
 
 
 def _tables() -> list[dict[str, str]]:

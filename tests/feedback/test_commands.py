@@ -16,9 +16,11 @@ from nba.artefacts import Artefacts
 from nba.errors import InvalidInput
 from nba.journey.feedback.pieces import words
 from nba.journey.feedback.sealed import unseal_text_model
+from nba.playbook.compile import parse
 from nba.promotion import named
 from nba.stores.open import open_store
 from tests.feedback.made_up import BAD, GOOD, reviews, written
+from tests.service.business import NOON, OPEN, Business, event
 from training.commands.feedback_report import report
 from training.commands.feedback_train import train
 
@@ -77,6 +79,23 @@ def test_a_trained_model_is_published_logged_without_words_and_read_with(folder:
     told = json.loads((folder / "r.json").read_text())
     assert told["texts"]["model"] == card["version"]
     assert {theme["name"] for theme in told["texts"]["themes"]} == {"dress", "shirt"}
+
+
+def test_a_model_for_a_simulation_store_is_published_on_its_clock(folder: Path) -> None:
+    """Published today, it would move the store's latest moment, which is its now, to today."""
+    with closing(open_store("nba.db", "request")) as store:
+        Business.of(parse(OPEN), store).report(event("ada", "visit", NOON))
+        was = store.latest()
+    run(TRAIN, "reviews.parquet", *COLUMNS)
+    with closing(open_store("nba.db")) as store:
+        assert was <= store.latest() <= was + 1
+        assert store.serving()["feedback"].published_at == store.latest()
+
+
+def test_a_model_for_a_simulation_store_without_a_moment_is_refused(folder: Path) -> None:
+    open_store("nba.db", "request").close()
+    with pytest.raises(InvalidInput, match="neither decisions nor events"):
+        run(TRAIN, "reviews.parquet", *COLUMNS)
 
 
 def test_a_model_that_has_learned_nothing_is_published_by_force_only(folder: Path) -> None:

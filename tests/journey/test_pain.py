@@ -101,6 +101,20 @@ def test_value_after_a_visit_is_what_the_case_brings_later() -> None:
     assert found["A"].lost.value == pytest.approx(30 * 7.0)
 
 
+def test_what_going_on_is_worth_is_asked_of_those_as_far_in_not_of_the_longest_journeys() -> None:
+    """300 stop at their first A, 200 buy once, 25 buy 60 times: a first A brings 75.56, any A 270."""
+    rows: list[Row] = [(f"stops{i}", "A", 0) for i in range(300)]
+    for name, customers, rounds in (("once", 200, 1), ("loyal", 25, 60)):
+        for i in range(customers):
+            rows += [
+                (f"{name}{i}", step, 2 * k + b) for k in range(rounds) for b, step in enumerate(("A", "Buy"))
+            ]
+    value = [10.0 if step == "Buy" else 0.0 for _, step, _ in rows]
+    found = {p.start: p for p in pains(events(rows, value=value)).points}
+    assert found["A"].without == pytest.approx((200 * 10 + 25 * 600) / 225)
+    assert 0 < found["A"].lost.value <= 300 * 75.6
+
+
 def test_few_cases_and_one_step_have_nothing_to_compare() -> None:
     for rows in ([("a", "A", 0)], [(f"c{i}", "A", 0) for i in range(100)]):
         found = pains(events(rows))

@@ -228,3 +228,24 @@ def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
     path = tmp_path / "playbook.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
     assert load(path).fingerprint == shop().fingerprint
+
+
+def test_more_arms_than_a_server_can_hold_are_refused_before_any_is_made() -> None:
+    """13 kB of text make 900,000 arms, of which the features alone would take 26 GiB."""
+    channels = [f"c{i}" for i in range(60)]
+    timings = [f"t{i}" for i in range(60)]
+    text = "\n".join(
+        [
+            "name: wide\ncurrency: EUR\ntouchpoints: [visit]",
+            "objectives: {window: 7d, outcomes: {visit: {value: 1}}}",
+            'stages: [{name: all, when: "true"}]',
+            f"channels: {{{', '.join(f'{c}: {{cost: 1}}' for c in channels)}}}",
+            f"timings: {{{', '.join(f'{t}: {{}}' for t in timings)}}}",
+            "actions:",
+            f"  a0: {{channels: &c [{', '.join(channels)}], timings: &t [{', '.join(timings)}]}}",
+            *(f"  a{i}: {{channels: *c, timings: *t}}" for i in range(1, 250)),
+            "contact: {caps: [{max: 3, within: 7d}]}",
+        ]
+    )
+    with pytest.raises(InvalidPlaybook, match=r"actions: make 900,001 arms .* at most 5,0\d\d can be served"):
+        parse(text)

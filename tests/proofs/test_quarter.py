@@ -31,7 +31,7 @@ OUTAGE, CRASH = (28, 36), 52
 Floats = NDArray[np.float64]
 
 
-@pytest.mark.quarter
+@pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_a_quarter_runs_unattended_and_nothing_bad_comes_to_serve(tmp_path: Path) -> None:
     with _lived(tmp_path) as quarter:

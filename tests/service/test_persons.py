@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -332,3 +333,12 @@ def test_linked_customers_get_what_one_customer_with_all_their_history_would_get
                 assert abs(left["propensity"] - right["propensity"]) < 1e-9
                 decided = str(left["decision_id"])
                 assert replay(decided, pair.store, Artefacts(Path("nowhere"))).faithful
+
+
+@pytest.mark.parametrize("kind", ["e\0mail", "\x1b[2Jemail", "\u202eliame", "", "k" * 65])
+def test_an_identity_whose_kind_cannot_be_shown_is_rejected_alone(each_store: Store, kind: str) -> None:
+    shop = Business.of(store=each_store)
+    receipt = shop.report(identify("ann", "x@y", kind=kind), event("bob", "visit"))
+    assert (receipt.accepted, [rejected.index for rejected in receipt.rejected]) == (1, [0])
+    assert "properties" in receipt.rejected[0].detail
+    assert [row.customer_id for row in each_store.known("bob")] == ["bob"]

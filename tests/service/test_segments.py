@@ -154,7 +154,27 @@ def test_who_was_never_seen_is_in_no_segment(shop: Shop) -> None:
     shop.publish(by_recency(shop.playbook))
     told = shop.decide("stranger", explain=True)
     assert told["segment"] is None
-    assert told["refused"]["offer/push/now"] in ("consent", "contact.stops.rich")
+    assert told["refused"]["offer/push/now"] == "consent"
+
+
+def test_a_stop_on_a_segment_leaves_alone_who_is_in_none(shop: Shop) -> None:
+    """A customer who has consented and done nothing yet is not in the segment that the stop names."""
+    shop.publish(by_recency(shop.playbook))
+    consent = Report(
+        source="event",
+        id="k",
+        type="consent",
+        customer_id="newcomer",
+        occurred_at=NOON - DAY,
+        properties={"granted": True},
+    )
+    shop.service.handle([Reports(items=(consent,))], NOON)
+    told = shop.decide("newcomer", explain=True)
+    assert told["segment"] is None
+    assert "contact.stops.rich" not in told["refused"].values()
+    assert told["refused"]["news/email/now"] == "actions.news.when", "nor is it one that a rule allows"
+    trace = orjson.loads(shop.service.decision(told["decision_id"]))["trace"]
+    assert trace["features"]["segment"] == "(another)"
 
 
 def test_one_is_assigned_what_it_is_assigned_among_many(shop: Shop) -> None:

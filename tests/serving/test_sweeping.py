@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from nba.artefacts import Artefacts
 from nba.cli import build
-from nba.errors import Busy, CorruptArtefact, InvalidInput
+from nba.errors import Busy, InvalidInput
 from nba.live import LiveSource
 from nba.playbook.compile import parse
 from nba.service import Service
@@ -224,20 +224,15 @@ def test_a_condition_is_watched_from_the_playbooks_first_use_on() -> None:
     assert message.surrogate == store.surrogate_of("new")
 
 
-class Choking(Service):
-    """Fails for one customer, as it would on a state that can't be read."""
-
-    def handle(self, commands: Any, now: float) -> Any:
-        if any(command.customer_id == "c-3" for command in commands):
-            raise CorruptArtefact("a state")
-        return super().handle(commands, now)
-
-
 def test_one_who_can_not_be_looked_at_holds_up_nobody() -> None:
     store, at = MemoryStore("request"), [NOON + 14 * DAY]
     ours = Business.of(QUIET, store)
     ours.report(*(event(f"c-{i}", "visit", NOON) for i in range(8)))
-    one = sweeper(store, QUIET, at, Choking(store=store, live=ours.live))
+    with store.transaction() as transaction:
+        (row,) = transaction.customers(["c-3"]).values()
+        row.state = b"no state at all"
+        transaction.save_customers([row])
+    one = sweeper(store, QUIET, at)
     assert one.once() == (8, 7)
     assert one.once() == (0, 0)
     assert triggered(store) == 7

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from nba.errors import Conflict, InvalidInput, SchemaMismatch, StoreUnavailable
+from nba.errors import CallOperator, Conflict, InvalidInput, SchemaMismatch, StoreUnavailable
 from nba.stores.open import open_store
 from nba.stores.ports import DecisionRow, Store
 from nba.stores.sql.migrate import VERSION_TABLE
@@ -203,3 +203,10 @@ def test_too_many_clients_are_told_apart_from_a_server_that_is_gone() -> None:
     crowded = _reported(None, "FATAL:  sorry, too many clients already")
     assert str(crowded).endswith("the server has no connection left")
     assert str(_reported(None, "Connection refused")).endswith("the server can't be reached")
+
+
+def test_a_value_that_postgres_never_takes_is_no_outage(store: Store) -> None:
+    """Else whoever sent it would send it again for ever, and everybody else would be told to wait."""
+    with pytest.raises(CallOperator, match="refused a value"), store.transaction() as transaction:
+        transaction.mark_applied("a\0b")
+    store.ping()

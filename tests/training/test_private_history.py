@@ -117,3 +117,18 @@ def test_who_was_erased_is_gone_from_the_history_and_does_not_come_back_with_the
     business.report(event("ann", "visit", NOON + DAY), now=NOON + DAY)
     bring_back(business.store, history)
     assert scan(history).collect().filter(pl.col("customer_id") == "ann").height == 1
+
+
+def test_who_is_erased_while_a_file_is_read_does_not_come_back_with_it(tmp_path: Path) -> None:
+    """A long ingest knows who was erased when it began; what it wrote goes into the store at its end."""
+    business, history = shop(), tmp_path / "history"
+    business.report(event("ann", "visit", NOON - 30 * DAY), now=NOON)
+    rows = [row(name, "visit", i) for i in range(3) for name in ("ann", "bob")]
+    rows += [row(name, "identify", 7, properties=claim("x@y")) for name in ("ann", "bob")]
+    source = tmp_path / "events.jsonl"
+    source.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    ingest(batches([source], None), history=history, quarantine=tmp_path / "quarantine.jsonl", as_of=NOON)
+    assert isinstance(business.one(Erasure(customer_id="ann", who="ada"), NOON), Erased)
+    assert apply_history(business.store, business.live.current.playbook, history).customers == 1
+    assert business.store.known("ann") == []
+    assert [r.customer_id for r in business.store.known("bob")] == ["bob"]

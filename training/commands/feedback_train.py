@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,6 @@ import typer
 from nba.commands.options import Artefacts, JsonFile, StoreUrl
 
 if TYPE_CHECKING:
-    from nba.stores.ports import Store
     from training.feedback.run import Trained
 
 
@@ -49,6 +47,7 @@ def train(
     """
     from rich.console import Console
 
+    from experiments.report.moment import default_as_of
     from nba.errors import InvalidInput
     from nba.stores.open import default_url, open_store
     from training.feedback.run import train_texts
@@ -69,7 +68,7 @@ def train(
             opened,
             artefacts,
             language=language,
-            at=_moment(opened),
+            at=default_as_of(opened, time.time()),
             seed=seed,
             force=force,
             hear=status.update,
@@ -78,12 +77,6 @@ def train(
     if json_file is not None:
         told = {**trained.card, "published": trained.published, "warning": trained.warning}
         json_file.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _moment(store: Store) -> float:
-    """Now; on the request clock the store's latest moment, so that a publication does not move its time."""
-    latest = store.latest()
-    return time.time() if store.clock == "live" or not math.isfinite(latest) else latest
 
 
 def _show(trained: Trained) -> None:

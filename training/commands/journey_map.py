@@ -37,7 +37,9 @@ def _folder(path: Path | None) -> Path | None:
 def map_(
     source: Annotated[
         Path | None,
-        typer.Argument(help="A table (.csv, .jsonl, .parquet; .gz), or a history. Default: the store."),
+        typer.Argument(
+            help="A table (.csv, .jsonl, .parquet; .gz), or a history. Default: the store and the history."
+        ),
     ] = None,
     case: Annotated[str | None, typer.Option(help="The column that tells journeys apart.")] = None,
     step: Annotated[str | None, typer.Option(help="The column of the steps.")] = None,
@@ -73,6 +75,9 @@ def map_(
     ] = "month",
     by: Annotated[Literal["type", "stage"], typer.Option(help="The store's steps.")] = "type",
     playbook: Playbook = Path("playbook.yaml"),
+    history: Annotated[Path, typer.Option(help="What was ingested, mapped with the store.")] = Path(
+        "history"
+    ),
     store: StoreUrl = None,
     since: Annotated[str | None, typer.Option(help="ISO 8601; of the store, from then on.")] = None,
     as_of: Annotated[str | None, typer.Option(help=DEFAULT)] = None,
@@ -118,7 +123,7 @@ def map_(
         table, title = read(source, columns, delimiter=delimiter, skip_bad=skip_bad), source.name
     else:
         _no_columns(case=case, step=step, time=time_, value=value, customer=customer, where=where)
-        table, asked = _of_store(source, playbook, store, by, since, as_of, column, asked)
+        table, asked = _of_store(source, playbook, store, history, by, since, as_of, column, asked)
         title = "Journeys of the store" if source is None else f"Journeys of {source.name}"
     found = _mapped(table, asked, split, period)
     _out(found, table, title, json_file, parquet, svg, html)
@@ -164,6 +169,7 @@ def _of_store(
     source: Path | None,
     playbook: Path,
     url: str | None,
+    history: Path,
     by: Literal["type", "stage"],
     since: str | None,
     as_of: str | None,
@@ -174,9 +180,11 @@ def _of_store(
 
     from experiments.report.moment import default_as_of
     from nba.commands.moments import asked as asked_as_of
+    from nba.features.history import history_files
     from nba.playbook.compile import load
     from training.journey.table import Table
     from training.journey.touchpoints import journeys, of_history
+    from training.served import bring_back
 
     until: float | None = None
     if source is not None:
@@ -187,7 +195,10 @@ def _of_store(
         with closing(existing_store(url)) as opened:
             start = float("-inf") if since is None else epoch("since", since)
             until = default_as_of(opened, time.time()) if as_of is None else asked_as_of(opened, as_of, book)
-            frame = journeys(opened, book, by=by, since=start, until=until, split=split)
+            recorded = history if history_files(history) else None
+            if recorded is not None:
+                bring_back(opened, recorded)  # who is one person, and who was erased
+            frame = journeys(opened, book, by=by, since=start, until=until, split=split, recorded=recorded)
     currency = None if book is None else book.spec.currency
     return Table(frame=frame, bad=0, notes=()), replace(asked, currency=currency, until=until)
 

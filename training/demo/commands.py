@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,49 @@ def run(folder: Folder, step: str, *arguments: str) -> dict[str, Any]:
     Raises:
         CallOperator: it failed; the detail has the end of its log.
     """
-    log, report = folder.path / f"{step}.log", folder.report(step)
-    with log.open("wb") as out:
-        command = [*NBA, *arguments, "--json", str(report)]
-        process = subprocess.Popen(command, cwd=folder.path, env=_environment(folder), stdout=out, stderr=out)
-        with _ended(process):
-            code = process.wait()
+    return run_together(folder, {step: arguments})[step]
+
+
+def run_together(folder: Folder, steps: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Several at once, by step; no two may write the same. Raises CallOperator likewise, all ended."""
+    with ExitStack() as ended:
+        running = {
+            step: ended.enter_context(
+                _running(folder, step, [*arguments, "--json", str(folder.report(step))])
+            )
+            for step, arguments in steps.items()
+        }
+        for step, process in running.items():
+            _succeeded(folder, step, steps[step], process.wait())
+    return {step: json.loads(folder.report(step).read_text(encoding="utf-8")) for step in steps}
+
+
+def said(folder: Folder, step: str, *arguments: str) -> str:
+    """Run `nba <arguments>` to its end and return what it printed. Raises CallOperator likewise."""
+    with _running(folder, step, arguments) as process:
+        _succeeded(folder, step, arguments, process.wait())
+    return _log(folder, step).read_text(encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def _running(folder: Folder, step: str, arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`nba <arguments>`, its output in a log; ended with the block."""
+    with _log(folder, step).open("wb") as out:
+        process = subprocess.Popen(
+            [*NBA, *arguments], cwd=folder.path, env=environment(folder), stdout=out, stderr=out
+        )
+    with _ended(process):
+        yield process
+
+
+def _succeeded(folder: Folder, step: str, arguments: Sequence[str], code: int) -> None:
     if code != 0:
-        raise CallOperator(f"`nba {' '.join(arguments)}` ended with {code}:\n{_tail(log)}")
-    written: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    return written
+        shown = f"`nba {' '.join(arguments)}` ended with {code}"
+        raise CallOperator(f"{shown}:\n{tail(_log(folder, step))}")
+
+
+def _log(folder: Folder, step: str) -> Path:
+    return folder.path / f"{step}.log"
 
 
 @contextmanager
@@ -47,14 +80,8 @@ def serving(folder: Folder) -> Iterator[tuple[str, int]]:
     Raises:
         CallOperator: it did not come up; the detail has the end of its log.
     """
-    log = folder.path / "serve.log"
-    options = ("--clock", "request", "--port", "0")
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*NBA, "serve", *options], cwd=folder.path, env=_environment(folder), stdout=out, stderr=out
-        )
-        with _ended(process):
-            yield _address(process, log)
+    with _running(folder, "serve", ("serve", "--clock", "request", "--port", "0")) as process:
+        yield _address(process, _log(folder, "serve"))
 
 
 @contextmanager
@@ -81,15 +108,15 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> tuple[str, int]:
             host, _, port = ready[0].strip().removeprefix(READY).rpartition(":")
             return host, int(port)
         time.sleep(0.05)
-    raise CallOperator(f"`nba serve` did not come up:\n{_tail(log)}")
+    raise CallOperator(f"`nba serve` did not come up:\n{tail(log)}")
 
 
-def _environment(folder: Folder) -> dict[str, str]:
+def environment(folder: Folder) -> dict[str, str]:
     """Ours, but for the places: the demo writes to its own folder alone."""
     places = {"NBA_STORE_URL": folder.store, "MLFLOW_TRACKING_URI": folder.tracking}
     return {**os.environ, **places, "PYTHONUNBUFFERED": "1"}
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
     lines: Sequence[str] = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-_TAIL:])

@@ -12,6 +12,7 @@ from nba.errors import InvalidInput
 from nba.playbook.compile import Playbook, load
 
 MARK = ".nba-demo"
+LISTENING = Path(__file__).with_name("listening.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,11 @@ class Folder:
     path: Path
 
     @classmethod
-    def anew(cls, path: Path) -> Folder:
+    def anew(cls, path: Path, starts: str = "2026-01-26T12:00:00Z") -> Folder:
         """Make it, in place of one that an earlier demo left.
+
+        Args:
+            starts: ISO 8601; when the playbook's experiment does.
 
         Raises:
             InvalidInput: something else is there.
@@ -34,7 +38,9 @@ class Folder:
         path.mkdir(parents=True)
         (path / MARK).touch()
         folder = cls(path=path.resolve())
-        folder.playbook.write_text(without_incumbent(PLAYBOOK.read_text("utf-8")), encoding="utf-8")
+        text = without_incumbent(PLAYBOOK.read_text("utf-8"))
+        listening = LISTENING.read_text("utf-8").replace("{starts}", starts)
+        folder.playbook.write_text(text + listening, encoding="utf-8")
         return folder
 
     @property
@@ -43,7 +49,8 @@ class Folder:
 
         A fixed rule says next to nothing about arms that it never picks, so the demo starts as a careful
         company would: with weeks in which every eligible arm is tried at known odds. What the rules would
-        have earned, the world knows.
+        have earned, the world knows. Tickets, a trigger and an experiment are added. Features stay as they
+        are, so that what is learned here can be tried on customers of the bare world.
         """
         return self.path / "playbook.yaml"
 
@@ -51,6 +58,11 @@ class Folder:
     def record(self) -> Path:
         """What the company has on record, as `nba ingest` is given it."""
         return self.path / "record.parquet"
+
+    @property
+    def reviews(self) -> Path:
+        """Labelled texts, as `nba feedback train` is given them."""
+        return self.path / "reviews.parquet"
 
     @property
     def artefacts(self) -> Path:

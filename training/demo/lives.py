@@ -7,7 +7,7 @@ is reported at its own time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from experiments.simulate import NO_CONTACT, State, World, customer_ids, day_start, expected_reward
-from nba.errors import CallOperator
+from training.demo.care import Care
 from training.demo.client import Client
 from training.demo.past import contexts, revocations
 
 WEEK = 7
-MOST = 1_000  # events or outcomes in one body
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Item = dict[str, Any]
@@ -52,16 +51,18 @@ class Lives:
         daily: bool = False,
         measures: bool = False,
         spoil: Spoil = lambda day, item: item,
+        care: Care | None = None,
     ) -> None:
         """Args:
         daily: a seventh of the customers is decided for each day, not all on Mondays.
         measures: keep `regret`.
         spoil: changes what is reported on a day, to see what becomes of bad data.
+        care: customers also answer surveys and complain, and a desk looks after them.
         """
         self.day = 0
         self.regret: list[tuple[int, float]] = []
         self.truth: dict[str, Floats] = {}
-        self._daily, self._measures, self._spoil = daily, measures, spoil
+        self._daily, self._measures, self._spoil, self._care = daily, measures, spoil, care
         self.decisions = 0
         self.reward = 0.0
         self._world = world
@@ -89,10 +90,12 @@ class Lives:
             arm, sent = np.full(len(everybody), NO_CONTACT), np.full(len(everybody), np.nan)
             if len(asked):
                 arm[asked], sent[asked] = self._decide(client, asked, advance)
-            self._state, response = self._world.respond(
-                self._state, everybody, self.day, arm, self._seed, sent
-            )
-            self._report(client, response.touchpoints())
+            before = self._state
+            self._state, response = self._world.respond(before, everybody, self.day, arm, self._seed, sent)
+            touchpoints = response.touchpoints()
+            if self._care is not None:
+                touchpoints = self._care.live(client, self.day, before, touchpoints)
+            self._report(client, touchpoints)
             self.reward += float(response.reward().sum())
             self.day += 1
 
@@ -149,12 +152,8 @@ class Lives:
             {**_item("event_id", row), "properties": orjson.loads(row["properties"])}
             for row in revocations(touchpoints).iter_rows(named=True)
         ]
-        for path, kind, items in (("/v1/outcomes", "outcomes", outcomes), ("/v1/events", "events", events)):
-            bodies = [orjson.dumps({kind: lot}) for lot in _lots(items)]
-            for answer in client.post_all(path, bodies):
-                rejected = orjson.loads(answer)["rejected"]
-                if rejected:
-                    raise CallOperator(f"POST {path} rejected {len(rejected)}: {rejected[0]['detail']}")
+        client.report_all("/v1/outcomes", "outcomes", outcomes)
+        client.report_all("/v1/events", "events", events)
 
 
 def iso(moment: float) -> str:
@@ -176,7 +175,3 @@ def _item(id_field: str, row: dict[str, Any]) -> dict[str, Any]:
         "occurred_at": row["occurred_at"].isoformat(),
         "value": row["value"],
     }
-
-
-def _lots(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    return (items[i : i + MOST] for i in range(0, len(items), MOST))

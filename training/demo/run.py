@@ -1,4 +1,4 @@
-"""The demo from end to end: history → ingest → train → serve → lives → retrain, twice → report → truth."""
+"""The demo from end to end: history → ingest → train → serve → lives → retrain, twice → reports → truth."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from nba.policies.artefact import unseal
 from nba.policies.policy import Policy
 from nba.stores.open import open_store
 from training.demo import truth
+from training.demo.care import Care
 from training.demo.client import Client
 from training.demo.commands import run as nba
 from training.demo.commands import serving
@@ -27,8 +28,10 @@ from training.demo.folder import Folder
 from training.demo.lives import WEEK, Lives, iso
 from training.demo.past import past
 from training.demo.telling import Telling
+from training.demo.understanding import understand
 
 _SWAP_SECONDS = 30.0
+CONSOLE = "http://127.0.0.1:8080/console"  # where `make up` serves it
 NAMES = ("first policy", "retrained policy")
 
 
@@ -66,18 +69,10 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
         CallOperator: a command or the server failed; the detail has the end of its log.
     """
     began = time.monotonic()
-    folder = Folder.anew(directory)
+    folder = Folder.anew(directory, starts=_at(WEEK * size.pilot))
     lives, trained = _prepare(folder, size, tell)
     retrained = _serve(folder, lives, size, tell)
-    with tell.step("nba experiment report"):
-        report = nba(
-            folder,
-            "experiment",
-            *("experiment", "report", "--since", _at(WEEK * size.pilot), "--as-of", _at(lives.day)),
-        )
-    with tell.step("nba journey map"):
-        pictures = ("--svg", "journey.svg", "--html", "journey.html")
-        nba(folder, "journey", *("journey", "map", "--split", "group", *pictures))
+    understood = understand(folder, _at(WEEK * size.pilot), _at(lives.day), size.seed, tell)
     policies = _truth(folder, retrained, size, tell)
     return {
         "decisions": lives.decisions,
@@ -89,9 +84,13 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
         "judged_customers": size.judges,
         "size": asdict(size),
         "retrainings": retrained,
-        "experiment": report,
+        "experiment": understood["experiment"],
         "models": trained["models"],
         "journey_map": str(folder.path / "journey.html"),
+        "personas": understood["segments"],
+        "feedback": understood["feedback"],
+        "tickets": understood["tickets"],
+        "console": CONSOLE,
         "mlflow": f"{Path(sys.executable).with_name('mlflow')} ui --backend-store-uri {folder.tracking}",
         "directory": str(folder.path),
         "seconds": time.monotonic() - began,
@@ -112,7 +111,8 @@ def _prepare(folder: Folder, size: Size, tell: Telling) -> tuple[Lives, dict[str
     with tell.step("nba train"):
         trained = nba(folder, "train", "train", *now)
     outcomes = tuple(folder.load().spec.objectives.outcomes)
-    return Lives(world, recorded.state, outcomes, size.seed), trained
+    care = Care(world, size.seed)
+    return Lives(world, recorded.state, outcomes, size.seed, care=care), trained
 
 
 def _serve(folder: Folder, lives: Lives, size: Size, tell: Telling) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from training.demo.ending import personas, said
+
 METRICS = ("roc_auc", "pr_auc", "lift_10", "accuracy", "log_loss", "base_log_loss", "calibration_error")
 
 
@@ -82,9 +84,29 @@ class Telling:
             figures = "  ".join(f"{key} {metrics[key]:.3f}" for key in METRICS if key in metrics)
             self.say(f"{name}: {figures}")
         self._console.print(f"\n{result['decisions']:,} decisions, {result['retrains']} retrainings")
-        self._console.print("The journey map, a picture with its tables:")
+        self._listening(result)
+        self._places(result)
+
+    def _listening(self, result: Mapping[str, Any]) -> None:
+        """Who the customers are, what they say, and what became of it."""
+        self._console.print()
+        self._console.print(personas(result["personas"]))
+        if not result["personas"]["published"]:
+            self.say("not published: no number of segments is sound on so few customers", "yellow")
+        self.say("lately: a touchpoint of 90 days ago counts half; a description, not a cause", "dim")
+        self._console.print("\nWhat customers said")
+        for line in said(result["feedback"], result["tickets"]):
+            self.say(line)
+
+    def _places(self, result: Mapping[str, Any]) -> None:
+        """Where to look further."""
+        self._console.print("\nThe journey map, a picture with its tables:")
         self.say(result["journey_map"])
-        self._console.print("Look at every run in MLflow:")
+        self._console.print(
+            "The console, after `make up`, which makes its first user and prints the password:"
+        )
+        self.say(result["console"])
+        self._console.print("Every run in MLflow, with `make up` on http://127.0.0.1:5000, or by itself:")
         self.say(result["mlflow"])
 
 

@@ -1,7 +1,10 @@
-"""The store's own touchpoints as journeys: what customers did and the contacts they were sent, by customer.
+"""Touchpoints as journeys: what customers did, as the store and the history know it, and the contacts they
+were sent, by customer.
 
 Contacts stand among the touchpoints under the type `contact`, at the moment when they were sent. What only
-says something of a customer (consent, profile, identify) and what was never sent is no step of a journey.
+says something of a customer (consent, profile, identify), what was never sent, and what we note of them
+(`stage_changed`) is no step of a journey. A ticket opens because of something, so at one moment it stands
+after the customer's own events.
 By stage, a journey is the sequence of the stages in which decisions found the customer, each as long as it
 lasted, so that a stage never follows itself.
 """
@@ -18,6 +21,7 @@ import polars as pl
 from experiments.log import displaced
 from nba.errors import InvalidInput, NotEnoughData
 from nba.features import history
+from nba.journey.events import BECAUSE, NO_STEPS
 from nba.playbook.compile import Playbook
 from nba.playbook.declaration import CONTACT
 from nba.playbook.rules import nearest
@@ -25,7 +29,6 @@ from nba.rewards.outcomes import worth
 from nba.stores.ports import DecisionRow, Store
 
 By = Literal["type", "stage"]
-NO_STEPS = ("consent", "profile", "identify", "not_sent")
 _TOUCHED = {"id": pl.String, "case": pl.String, "type": pl.String, "channel": pl.String} | {
     "at": pl.Float64,
     "value": pl.Float64,
@@ -45,22 +48,24 @@ def journeys(
     since: float = float("-inf"),
     until: float = float("inf"),
     split: str | None = None,
+    recorded: Path | None = None,
 ) -> pl.DataFrame:
     """Columns case (surrogate), step, time, by type also value (worth by the objectives), part where split.
 
     Args:
         since, until: epoch seconds; what happened in [since, until).
         split: `channel` (of the customer's first touchpoint that has one), `group`, or an attribute.
+        recorded: a history, whose ingested files count too; what has an id in both counts once.
 
     Raises:
         InvalidInput: there is nothing of that name to split by.
         NotEnoughData: nothing happened in this time.
     """
     decided = _decided(store, since, until)
-    rows = _by_stage(decided) if by == "stage" else _by_type(store, decided, since, until)
+    rows = _by_stage(decided) if by == "stage" else _by_type(store, decided, since, until, recorded)
     if rows.is_empty():
         raise NotEnoughData(
-            "the store has no journeys in this time; name a file, or move --since and --as-of"
+            "the store has no journeys in this time; name a file or a history, or move --since and --as-of"
         )
     frame = rows.with_columns(
         time=(pl.col("at") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
@@ -73,7 +78,7 @@ def journeys(
         return frame.select(kept)
     if split == "channel":
         return frame.select(*kept, part="channel")
-    known = _groups(decided) if split == "group" else _attribute(store, playbook, split)
+    known = _groups(decided) if split == "group" else _attribute(store, playbook, split, recorded)
     part = pl.col("case").replace_strict(known, default=None, return_dtype=pl.String)
     return frame.select(*kept, part=part)
 
@@ -89,7 +94,8 @@ def of_history(directory: Path, playbook: Playbook | None, split: str | None = N
     if not history.history_files(directory):
         detail = "the folder holds no history; name a file, or a folder that `nba ingest` wrote"
         raise InvalidInput.of("source", detail, source=str(directory))
-    rows = history.scan(directory).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    told = history.scan(directory, served=False).filter(~pl.col("type").is_in(NO_STEPS)).collect()
+    rows = told.sort(pl.col("type").is_in(BECAUSE), maintain_order=True)
     return rows.select(
         pl.col("customer_id").alias("case"),
         pl.col("type").alias("step"),
@@ -116,7 +122,9 @@ def _cells(row: DecisionRow, gone: set[str]) -> tuple[object, ...]:
     return row.decision_id, row.surrogate, channel, row.decided_at, sent_at, row.group, stage.get("stage")
 
 
-def _by_type(store: Store, decided: pl.DataFrame, since: float, until: float) -> pl.DataFrame:
+def _by_type(
+    store: Store, decided: pl.DataFrame, since: float, until: float, recorded: Path | None
+) -> pl.DataFrame:
     chunks, unsent = [pl.DataFrame(schema=_TOUCHED)], set[str]()
     for rows in store.touchpoints(since, until):
         unsent.update(row.decision_id for row in rows if row.type == "not_sent" and row.decision_id)
@@ -126,7 +134,10 @@ def _by_type(store: Store, decided: pl.DataFrame, since: float, until: float) ->
             if row.type not in NO_STEPS
         ]
         chunks.append(pl.DataFrame(cells, schema=_TOUCHED, orient="row"))
-    # What was reported both as an event and as an outcome under one id counts once.
+    if recorded is not None:
+        here = pl.col("at").is_between(since, until, closed="left") & ~pl.col("type").is_in(NO_STEPS)
+        chunks.append(_recorded(recorded, store).filter(here).select(list(_TOUCHED)).collect())
+    # What was reported both as an event and as an outcome under one id counts once, and in a file too.
     told = pl.concat(chunks).unique(["id", "case", "type"], keep="first", maintain_order=True)
     sent = pl.col("channel").is_not_null() & ~pl.col("id").is_in(
         pl.Series(list(unsent), dtype=pl.String).implode()
@@ -134,7 +145,17 @@ def _by_type(store: Store, decided: pl.DataFrame, since: float, until: float) ->
     contacts = decided.filter(sent, pl.col("sent_at") < until).select(
         "id", "case", type=pl.lit(CONTACT), channel="channel", at="sent_at", value=pl.lit(0.0)
     )
-    return pl.concat([contacts, told])
+    return pl.concat([contacts, told]).sort(pl.col("type").is_in(BECAUSE), maintain_order=True)
+
+
+def _recorded(directory: Path, store: Store) -> pl.LazyFrame:
+    """What was ingested, under the surrogates of the store; who is not known there keeps the own id."""
+    surrogates = {customer: surrogate for surrogate, customer in store.links().items()}
+    customer = pl.col("customer_id")
+    case = customer.replace_strict(surrogates, default=customer, return_dtype=pl.String)
+    return history.scan(directory, served=False).with_columns(
+        id="event_id", case=case, at=pl.col("occurred_at").dt.timestamp("us") / 1e6
+    )
 
 
 def _by_stage(decided: pl.DataFrame) -> pl.DataFrame:
@@ -148,18 +169,25 @@ def _groups(decided: pl.DataFrame) -> dict[str, str]:
     return dict(first.select("case", "group").iter_rows())
 
 
-def _attribute(store: Store, playbook: Playbook, name: str) -> dict[str, str]:
+def _attribute(store: Store, playbook: Playbook, name: str, recorded: Path | None) -> dict[str, str]:
     """Each customer's latest value of a declared attribute."""
     declared = list(playbook.spec.attributes)
     if name not in declared:
         detail = f"there is no {name!r} to split by{nearest(name, ['channel', 'group', 'period', *declared])}"
         known = ", ".join(["channel", "group", "period", *declared])
         raise InvalidInput.of("split", f"{detail}; there are {known}")
+    said = [
+        (row.occurred_at, row.surrogate, row.properties)
+        for rows in store.touchpoints(float("-inf"), float("inf"))
+        for row in rows
+        if row.type == "profile" and row.properties
+    ]
+    if recorded is not None:
+        profiles = _recorded(recorded, store).filter(type="profile").drop_nulls("properties")
+        said += profiles.select("at", "case", "properties").collect().rows()
     found: dict[str, str] = {}
-    for rows in store.touchpoints(float("-inf"), float("inf")):
-        for row in rows:
-            if row.type == "profile" and row.properties:
-                value = orjson.loads(row.properties).get(name)
-                if value is not None:
-                    found[row.surrogate] = str(value)
+    for _, case, properties in sorted(said):
+        value = orjson.loads(properties).get(name)
+        if value is not None:
+            found[case] = str(value)
     return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DataError, DBAPIError, TimeoutError
 
-from nba.errors import Conflict, NbaError, StoreUnavailable
+from nba.errors import CallOperator, Conflict, NbaError, StoreUnavailable
 
 _TAKEN = "23505"
 _IN_THE_WAY = ("40001", "40P01")  # who decides again finds the other's work done
@@ -40,11 +40,14 @@ _REFUSALS = (  # a connection that fails has no code, only the server's words; t
 
 
 def told(error: DBAPIError | TimeoutError, url: URL) -> NbaError:
-    """Conflict where another transaction came first; StoreUnavailable for everything else."""
+    """Conflict where another transaction came first, CallOperator for a value that no database of this kind
+    takes, since trying again would never help; StoreUnavailable for everything else."""
     if isinstance(error, TimeoutError):
         return _unavailable(url, "all of its connections are in use")
     cause: Any = error.orig
     state = getattr(cause, "sqlstate", None)
+    if isinstance(error, DataError):
+        return CallOperator(f"the store {url.database} refused a value ({state or type(cause).__name__})")
     if state == _TAKEN:
         return Conflict("a row with this id is in the store already")
     if state in _IN_THE_WAY:

@@ -60,9 +60,9 @@ def _customer(desk: Desk, customer_id: str) -> Shown:
 
 
 def _moves(desk: Desk, customer_id: str) -> dict[str, Mapping[str, Any]]:
-    """Of each change of stage by its id: from where to where."""
+    """Of each change of stage, and of consent, by its id: what it says."""
     own = [row.surrogate for row in desk.store.known(customer_id)]
-    rows = desk.store.touchpoints_of(own, _MOVES, [CHANGED])
+    rows = desk.store.touchpoints_of(own, _MOVES, [CHANGED, "consent"])
     return {row.id: orjson.loads(row.properties) for row in rows if row.properties}
 
 
@@ -79,10 +79,11 @@ def timeline(told: Mapping[str, Any], moves: Mapping[str, Mapping[str, Any]]) ->
             if name == "touchpoints" and (row["source"], row["id"]) in said:
                 continue
             at = row.get("decided_at") or row.get("at")
-            if row.get("id") in moves:
-                events.append({"kind": "Stage change", "at": at, "row": {**row, **moves[row["id"]]}})
+            said_of = moves.get(row.get("id"))
+            if said_of is not None and row["type"] == CHANGED:
+                events.append({"kind": "Stage change", "at": at, "row": {**row, **said_of}, "told": None})
             else:
-                events.append({"kind": kind, "at": at, "row": row})
+                events.append({"kind": kind, "at": at, "row": row, "told": said_of})
     for row in told.get("tickets", ()):
         events.append({"kind": "Ticket", "at": row["opened_at"], "row": row})
         if row["closed_at"] is not None:

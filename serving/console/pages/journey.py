@@ -8,17 +8,14 @@ import polars as pl
 
 from nba.errors import NotEnoughData
 from nba.journey import picture
-from nba.journey.events import Events
+from nba.journey.events import BECAUSE, NO_STEPS, Events
 from nba.journey.map import Asked, JourneyMap, draw_map
 from nba.rewards.reward import worth
-from nba.staging import CHANGED
 from serving.console import mapped
 from serving.console.desk import Ask, Desk, Shown
-from serving.console.kpis import QUIET
 from serving.console.reading import DAY, newest_touchpoints
 
 _MOST, _FRESH, _LONGEST = 200_000, 300.0, 92 * DAY
-_NO_STEPS = (*QUIET, CHANGED)  # a change of stage is noticed, and is nothing that somebody did
 _TOUCHED = {"case": pl.String, "type": pl.String, "at": pl.Float64, "value": pl.Float64}
 
 
@@ -43,7 +40,8 @@ def show(desk: Desk, ask: Ask) -> Shown:
 def _drawn(desk: Desk, now: float) -> JourneyMap | str:
     """The map, or why there is none."""
     found = newest_touchpoints(desk.store, until=now, longest=_LONGEST, most=_MOST)
-    cells = [(r.surrogate, r.type, r.occurred_at, r.value) for r in found.rows if r.type not in _NO_STEPS]
+    rows = sorted(found.rows, key=lambda row: (row.occurred_at, row.type in BECAUSE))
+    cells = [(r.surrogate, r.type, r.occurred_at, r.value) for r in rows if r.type not in NO_STEPS]
     frame = pl.DataFrame(cells, schema=_TOUCHED, orient="row").select(
         "case",
         step=pl.col("type"),

@@ -99,7 +99,7 @@ def _cards(found: list[Period], words: Words, outcome: str) -> list[dict[str, An
         ),
         (
             words("NPS"),
-            words("Promoters less detractors, from −100 to 100, with 95% interval"),
+            words("Promoters less detractors, from −100 to 100"),
             lambda p: p.nps,
             whole,
         ),
@@ -139,6 +139,9 @@ def _card(
         "title": title,
         "text": text,
         "value": None if last.value is None else say(last.value),
+        "interval": ""
+        if last.low is None or last.high is None
+        else words("{low} to {high}", low=say(last.low), high=say(last.high)),
         "change": None if change is None else _signed(change, say, words),
         "chart": line(title, points, say) if sum(p.value is not None for p in points) > 1 else "",
         "rows": [
@@ -196,6 +199,8 @@ def _uplift(compared: Report | str, words: Words) -> Mapping[str, Any]:
         "chart": intervals(title, drawn, words.money),
         "headline": headline,
         "since": compared.since,
+        "recent": words.number(compared.recent) if compared.recent else None,
+        "window": words.time(compared.window),
     }
 
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from nba.playbook.reactions import Retries, Webhook
 from nba.stores.memory import MemoryStore
-from nba.stores.ports import OutboxRow, Store
+from nba.stores.persons import ErasedRow
+from nba.stores.ports import DeliveryRow, OutboxRow, Store
 from serving.delivery.courier import BATCH, Courier, pause
 from serving.delivery.figures import Figures
-from serving.delivery.message import signature
+from serving.delivery.message import Failure, signature
 from serving.delivery.webhook import WebhookTarget
 from tests.serving.delivery.receiver import SECRET, Receiver, receiving
 
@@ -264,6 +265,49 @@ def test_of_an_erased_customer_nothing_is_told_but_that_contacts_are_called_off(
     assert (event["id"], event["data"]) == ("m-2", {"decision_id": "d-7"})
     assert "subject" not in event
     assert desk.store.delivered("webhook.a") == 2
+
+
+class Erasing:
+    """A target whose customer is erased while the first message is on its way."""
+
+    name, parallel, since, retries = "erasing", 1, 86_400.0, Retries()
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.sent: list[tuple[str, str | None]] = []
+
+    def wants(self, row: OutboxRow) -> bool:
+        return True
+
+    def not_before(self, row: OutboxRow) -> float | None:
+        return None
+
+    async def send(self, row: OutboxRow, customer_id: str | None) -> Failure | None:
+        self.sent.append((row.id, customer_id))
+        if len(self.sent) == 1:
+            with self.desk.store.transaction() as transaction:
+                transaction.customers([], ["c-1"])
+                gone = ErasedRow(surrogate=row.surrogate, digest="d", at=self.desk.clock.now, who="ada")
+                transaction.erase([gone], lambda trace: trace)
+        return None
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_nothing_more_is_told_of_who_is_erased_while_others_are_sent(desk: Desk, waiting: bool) -> None:
+    desk.tell("m-1", "m-2")
+    desk.tell("m-3", customer="c-2")
+    target = Erasing(desk)
+    if waiting:
+        late = [
+            DeliveryRow(target="erasing", number=n, tries=1, due_at=0.0, status="waiting", reason="", at=0.0)
+            for n in (1, 2, 3)
+        ]
+        desk.store.settle_deliveries("erasing", through=3, keep=late, drop=())
+    desk.run(Courier(target, desk.store, figures=Figures(), clock=desk.clock))
+    assert target.sent == [("m-1", "c-1"), ("m-3", "c-2")]
 
 
 @settings(max_examples=20)

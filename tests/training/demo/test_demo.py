@@ -30,6 +30,12 @@ def test_the_demo_goes_from_history_to_a_table_of_true_values(tmp_path: Path) ->
     page = Path(result["journey_map"])
     assert str(page) in done.stdout.replace("\n", "")
     assert "<svg" in page.read_text(encoding="utf-8")
+    assert "Personas: 300 customers" in done.stdout or not result["personas"]["published"]
+    assert all(segment["name"].split()[0] in done.stdout for segment in result["personas"]["segments"])
+    assert "http://127.0.0.1:8080/console" in done.stdout
+    assert result["feedback"]["surveys"]["nps"]["total"]["answers"] > 10
+    assert f"{result['tickets']['rules']['all']['tickets']} tickets" in done.stdout
+    assert {"complaint", "detractor"} <= set(result["tickets"]["rules"])
     groups = result["experiment"]["groups"]
     assert sum(group["decisions"] for group in groups.values()) == 600  # since the pilot ended
     assert groups["holdout"]["contacts"] == 0

@@ -43,7 +43,9 @@ def test_an_earlier_demo_is_replaced(tmp_path: Path) -> None:
 def test_without_the_incumbent_the_playbook_says_the_same_of_all_else(tmp_path: Path) -> None:
     ours, whole = Folder.anew(tmp_path / "demo").load(), load(PLAYBOOK)
     assert whole.spec.incumbent
-    assert ours.spec == whole.spec.model_copy(update={"incumbent": []})
+    added = {name: getattr(ours.spec, name) for name in ("tickets", "triggers", "experiments")}
+    assert all(added.values())
+    assert ours.spec == whole.spec.model_copy(update={"incumbent": [], **added})
     assert ours.schema.fingerprint == whole.schema.fingerprint
 
 
@@ -54,14 +56,20 @@ def test_taking_out_the_incumbent_leaves_a_playbook_without_one_as_it_is() -> No
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers with the body; `no` is refused."""
+    """Answers with the body; `no` is refused, and `busy` for two times is asked to come again."""
+
+    asked = 0
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:  # the name that http.server calls
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(422 if body == b"no" else 201)
+        status = 422 if body == b"no" else 201
+        if body == b"busy" and _Echo.asked < 2:
+            _Echo.asked, status = _Echo.asked + 1, 429
+        self.send_response(status)
+        self.send_header("Retry-After", "0")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -88,6 +96,11 @@ def test_answers_come_in_the_order_of_the_bodies(echo: Client) -> None:
     assert echo.post_all("/", bodies, heard.append) == bodies
     assert sum(heard) == 500
     assert echo.post_all("/", []) == []
+
+
+def test_a_server_that_has_too_much_to_do_is_asked_again(echo: Client) -> None:
+    assert echo.post_all("/", [b"busy", b"yes"]) == [b"busy", b"yes"]
+    assert _Echo.asked == 2
 
 
 def test_a_refusal_ends_the_demo_with_what_the_server_said(echo: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,8 +12,13 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from nba.artefacts import Artefacts
 from nba.cli import build
 from nba.errors import InvalidInput
+from nba.live import LiveSource
+from nba.model import Report, Reports
+from nba.playbook.compile import load
+from nba.service import Service
 from nba.stores.open import open_store
 from tests.experiments.report.business import DAY, TEXT, bought, decided, filled
 
@@ -119,6 +125,34 @@ def test_without_a_source_the_store_is_mapped_in_the_playbooks_currency(folder: 
     assert [(e["from"], e["to"], e["count"]) for e in found["edges"]] == [("contact", "purchase", 30)]
     assert found["lost_value_in"] == "EUR"
     assert [part["part"] for part in found["split"]["parts"]] == ["treatment"]
+
+
+def test_what_came_in_files_is_mapped_with_what_the_api_received(folder: Path) -> None:
+    (folder / "playbook.yaml").write_text(TEXT)
+    rows = [
+        {"event_id": f"v{i}", "customer_id": f"c{i}", "type": "visit", "occurred_at": "2026-01-01T10:00:00Z"}
+        for i in range(40)
+    ]
+    (folder / "visits.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    assert CliRunner().invoke(build(), ["ingest", "visits.jsonl"]).exit_code == 0
+    store = open_store(f"sqlite:///{folder / 'nba.db'}")
+    live = LiveSource(
+        playbook=load(folder / "playbook.yaml"),
+        store=store,
+        artefacts=Artefacts(folder),
+        alert=lambda event, fields: None,
+    )
+    bought_at = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+    item = Report(
+        source="event", id="b1", type="purchase", customer_id="c1", value=10.0, occurred_at=bought_at
+    )
+    Service(store=store, live=live).handle([Reports(items=(item,))], bought_at)
+    store.close()
+    found = mapped(folder, "--from", "visit", "--to", "purchase")
+    assert (found["funnel"]["cases"], found["funnel"]["reached"]) == (40, 1)
+    assert mapped(folder, "history")["events"] == 40
+    result = run("--from", "visit", "--to", "purchase", "--history", "elsewhere")
+    assert "there is no step 'visit'; there are purchase" in str(result.exception)
 
 
 def test_the_fines_of_a_city_are_mapped_as_they_are_known(data_dir: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from nba.errors import InvalidInput, NotEnoughData
-from nba.features.history import append
+from nba.features.history import SERVED, append
 from nba.journey.events import Events
 from nba.journey.transitions import variants
 from nba.stores.memory import MemoryStore
@@ -117,6 +117,37 @@ def test_what_a_store_cannot_be_split_by_is_told_with_what_it_can(store: Store) 
         journeys(store, BOOK, split="teir")
 
 
+def test_what_was_ingested_stands_among_what_the_store_knows(store: Store, tmp_path: Path) -> None:
+    """Under the same customer, what is in both once, and with the attributes that files told."""
+    rows = [
+        ("e1", "ann", "visit", 0.5 * DAY, None),
+        ("v1", "ann", "visit", DAY, None),
+        ("e2", "eve", "purchase", 2 * DAY, None),
+        ("e3", "eve", "profile", 2 * DAY, json.dumps({"tier": "plain"})),
+    ]
+    names = ["event_id", "customer_id", "type", "occurred_at", "properties"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").with_columns(
+        pl.from_epoch(pl.col("occurred_at").cast(pl.Int64), "s").dt.replace_time_zone("UTC"),
+        channel=pl.lit(None),
+        action=pl.lit(None),
+        value=pl.lit(1.0),
+    )
+    append(tmp_path, frame, "part")
+    append(tmp_path, frame.with_columns(event_id=pl.lit("api")), SERVED)  # which the store has itself
+    found = journeys(store, BOOK, recorded=tmp_path, split="tier")
+    assert sequences(found) == [["purchase"], ["visit"], ["visit", "visit", "contact", "purchase"]]
+    assert set(found["part"].drop_nulls()) == {"gold", "plain"}
+    late = journeys(store, BOOK, recorded=tmp_path, since=2 * DAY, until=2.5 * DAY)
+    assert sequences(late) == [["contact"], ["purchase"]]
+
+
+def test_a_change_of_stage_is_no_step(store: Store) -> None:
+    moved = touchpoint("s1", surrogate="ann", type="stage_changed", occurred_at=1.5 * DAY)
+    with store.transaction() as transaction:
+        transaction.append_touchpoints([moved])
+    assert sequences(journeys(store, BOOK)) == [["visit"], ["visit", "contact", "purchase"]]
+
+
 def test_an_ingested_history_is_a_source_too(tmp_path: Path) -> None:
     folder = tmp_path / "history"
     rows = [
@@ -134,3 +165,28 @@ def test_an_ingested_history_is_a_source_too(tmp_path: Path) -> None:
         of_history(folder, None, "tier")
     with pytest.raises(InvalidInput, match="no history"):
         of_history(tmp_path, None)
+
+
+def test_what_follows_from_an_event_stands_after_it_and_what_is_noted_is_no_step(tmp_path: Path) -> None:
+    """A ticket opens at the moment of the answer, whatever the ids; a change of stage is not on the way."""
+    told = [
+        touchpoint("z-answer", surrogate="ann", type="nps", value=3.0, occurred_at=DAY),
+        touchpoint("a-ticket", surrogate="ann", type="ticket_opened", occurred_at=DAY),
+        touchpoint("a-stage", surrogate="ann", type="stage_changed", occurred_at=DAY),
+        bought("b1", "ann", 2 * DAY, 40.0),
+    ]
+    store = filled(MemoryStore(clock="request", secret=SECRET), [], told)
+    assert sequences(journeys(store, BOOK)) == [["nps", "ticket_opened", "purchase"]]
+    store.close()
+    frame = pl.DataFrame(
+        [(row.id, "ann", row.type, row.occurred_at * 1e6) for row in reversed(told)],
+        schema=["event_id", "customer_id", "type", "occurred_at"],
+        orient="row",
+    ).with_columns(pl.col("occurred_at").cast(pl.Int64).cast(pl.Datetime("us", "UTC")))
+    blank = {"channel": None, "action": None, "value": 0.0, "properties": None}
+    append(
+        tmp_path,
+        frame.sort("occurred_at", "event_id").with_columns(**{k: pl.lit(v) for k, v in blank.items()}),
+        "part",
+    )
+    assert sequences(of_history(tmp_path, BOOK)) == [["nps", "ticket_opened", "purchase"]]
