@@ -6,7 +6,7 @@
     retention         customers active in the 28 days before the last 28 who are active in these too
     NPS               share of answers 9 and 10 − share of answers 0 to 6, times 100
 
-Weeks are counted back from the moment of reading, so the last one is whole. A week without what a figure is
+Weeks are counted back from the last midnight, so the last one is whole. A week without what a figure is
 made of has none, which is not zero.
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -83,6 +85,14 @@ def touched_frame(rows: Sequence[TouchpointRow], playbook: Playbook) -> pl.DataF
     return frame.unique(["id", "customer", "type"], keep="first", maintain_order=True).with_columns(
         worth=worth(playbook.spec.objectives)
     )
+
+
+def last_midnight(now: float, since: float, zone: str) -> float:
+    """When today began in a time zone, so that what is decided at one hour falls into one week with what
+    followed; `now` where the log, which begins at `since`, is not a week older."""
+    local = datetime.fromtimestamp(now, ZoneInfo(zone))
+    began = local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    return began if began - since >= WEEK else now
 
 
 def periods(

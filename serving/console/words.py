@@ -68,7 +68,7 @@ class Words:
         if value is None or not isfinite(value):
             return NOTHING
         pattern = "#,##0" + ("." + "0" * digits if digits else "")
-        return _minus(format_decimal(value, format=pattern, locale=self.locale))
+        return _minus(format_decimal(_whole(value, digits), format=pattern, locale=self.locale))
 
     def signed(self, value: float, digits: int = 0) -> str:
         """With its sign; what rounds to nothing has none."""
@@ -78,7 +78,7 @@ class Words:
     def percent(self, share: float | None, digits: int = 1) -> str:
         if share is None or not isfinite(share):
             return NOTHING
-        return _minus(_percent(share, digits, self.locale))
+        return _minus(_percent(_whole(share, digits + 2), digits, self.locale))
 
     def money(self, value: float | None, digits: int = 2) -> str:
         if value is None or not isfinite(value):
@@ -168,6 +168,11 @@ def _catalogue(language: str) -> Mapping[str, str]:
 @cache
 def _locale(language: str) -> Locale:
     return Locale.parse(LANGUAGES[language][1])
+
+
+def _whole(value: float, digits: int) -> float:
+    """What rounds to nothing is nothing, without a sign."""
+    return 0.0 if abs(value) < 0.5 * 10.0**-digits else value
 
 
 def _minus(text: object) -> str:

@@ -83,7 +83,7 @@ def _one(http: httpx.Client, customer: str, week: int, at: float, i: int) -> Non
     body = {"customer_id": customer, "decision_id": f"d-{customer}-{week}", "at": _iso(at + 2.0)}
     assert http.post("/v1/decisions", json=body).status_code == 201
     after = (
-        [event("nps", 3_600.0, value=float((i * 7 + week) % 11), channel=("email", "web")[i % 2])]
+        [event("nps", 3_600.0, value=float((i * 7 + week) % 11), channel=("email", "web")[i % 4 == 0])]
         if i % 2 == 0
         else []
     )

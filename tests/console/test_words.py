@@ -93,6 +93,8 @@ def test_figures_are_written_as_the_language_writes_them(
 def test_what_is_not_known_is_a_dash_and_a_currency_without_a_code_stands_behind() -> None:
     assert words("en").number(None) == words("en").money(float("nan")) == words("en").percent(None) == "–"
     assert words("en", "points").money(3.0) == "3.00 points"
+    assert (words("en").number(-1e-17, 1), words("en").percent(-1e-17)) == ("0.0", "0.0%")
+    assert (words("en").number(-1.5, 1), words("en").money(-1.5)) == ("−1.5", "−€1.50")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def show(desk: Desk, ask: Ask) -> Shown:
         "cards": _cards(found, ask.words, kpis.main_outcome(desk.live.playbook)),
         "uplift": _uplift(compared, ask.words),
         "cut": cut,
-        "moment": now,
+        "moment": found[-1].end,
     }
     return Shown(template="overview.html", values=values, at=kept.at)
 
@@ -46,7 +46,9 @@ def _read(desk: Desk, now: float) -> tuple[list[Period], bool]:
     touched = newest_touchpoints(desk.store, until=now, longest=now - drawn.since, most=_MOST_TOUCHPOINTS)
     frames = kpis.drawn_frame(drawn.rows, playbook), kpis.touched_frame(touched.rows, playbook)
     since = max(drawn.since, touched.since)
-    weeks = kpis.periods(*frames, playbook, since=since, until=now)
+    begun = drawn.rows[0].decided_at if drawn.rows else now
+    until = kpis.last_midnight(now, begun, playbook.spec.timezone)
+    weeks = kpis.periods(*frames, playbook, since=since, until=until)
     first = next((i for i, week in enumerate(weeks) if week.decisions), len(weeks) - 1)
     return weeks[first:], drawn.cut or touched.cut
 
