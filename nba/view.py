@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nba.chance import group_of
 from nba.features.rows import assemble
+from nba.features.touchpoints import DAY
 from nba.gathering import zone_name
 from nba.live import Live
 from nba.model import timestamp
@@ -131,6 +132,19 @@ def _scores(seen: Seen) -> dict[str, float]:
     return {name.removeprefix("propensity_"): value for name, value in scores if isfinite(value)}
 
 
+def _activity(seen: Seen) -> list[dict[str, Any]]:
+    """How often each type came, and when last, over all that is known: files, API and contacts."""
+    schema = seen.live.playbook.schema
+    counted = [(t, *_counted(seen, schema.index, t)) for t in schema.types]
+    return [{"type": t, "count": count, "last_at": last} for t, count, last in counted if count]
+
+
+def _counted(seen: Seen, index: Mapping[str, int], type: str) -> tuple[int, str | None]:
+    days = float(seen.features[index[f"days_since_{type}"]])
+    last = timestamp(round(seen.now - days * DAY, 3)) if isfinite(days) else None
+    return round(float(seen.features[index[f"{type}_total"]])), last
+
+
 def _touchpoints(seen: Seen) -> list[dict[str, Any]]:
     return [_touchpoint(seen, row) for row in seen.store.touchpoints_of(seen.surrogates, LATEST)]
 
@@ -226,6 +240,7 @@ SECTIONS: dict[str, Callable[[Seen], Any]] = {
     "segment": _segment,
     "scores": _scores,
     "identities": _identities,
+    "activity": _activity,
     "touchpoints": _touchpoints,
     "feedback": _feedback,
     "ledger": _ledger,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from nba import cli, errors
 from nba.cli import build, main
 from nba.commands.options import _writable, existing_store
 from nba.errors import FieldError, InvalidInput, InvalidPlaybook, NbaError
+from nba.stores.open import open_store
+from tests.service.business import OPEN, Business, event
 
 
 def nba(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
@@ -172,3 +175,18 @@ def test_a_command_that_cannot_be_loaded_says_so_and_takes_no_other_down() -> No
     broken = _loaded(EntryPoint(name="bad", value="nba.no_such_module:run", group="nba.commands"))
     with pytest.raises(CallOperator, match=r"can't be loaded from nba\.no_such_module:run"):
         broken()
+
+
+def test_what_a_customer_wrote_moves_no_cursor_of_who_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An escape sequence renames windows, hides lines and, in some terminals, types."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "playbook.yaml").write_text(OPEN, encoding="utf-8")
+    with closing(open_store("nba.db")) as store:
+        evil = {"text": "one\x1b[2J two\x9b31m three\x07\x00 <script>"}
+        Business.of(OPEN, store).report(event("ann", "comment", properties=evil))
+    shown = CliRunner().invoke(build(), ["customers", "show", "ann"])
+    assert shown.exit_code == 0, shown.output
+    assert "one�[2J two�31m three�� <script>" in shown.output
+    assert not set(shown.output) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}

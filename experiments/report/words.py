@@ -41,6 +41,8 @@ def conclusion(comparison: Comparison, currency: str, level: float) -> str:
 def warnings(report: Report) -> list[str]:
     """What speaks against believing the comparisons, worst first."""
     said = split_warning(report.split)
+    if _early(report):
+        said.append(f"too early for a verdict: {_open(report)}; so far the differences are mostly costs")
     if report.moved:
         said.append(
             f"{report.moved:,} customers were moved to another group when the shares changed; they count in "
@@ -75,11 +77,8 @@ def notes(report: Report) -> list[str]:
     adjusted = [pair_name(c) for c in report.comparisons if c.adjusted]
     if adjusted:
         said.append(f"adjusted for what customers had earned before they entered: {', '.join(adjusted)}")
-    if report.recent:
-        said.append(
-            f"{report.recent:,} contacts are younger than the reward window of {report.window / DAY:g} days: "
-            "their cost is in, some of what they bring is still to come"
-        )
+    if report.recent and not _early(report):
+        said.append(_open(report))
     if report.uncounted.held:
         said.append(f"not counted: {report.uncounted.held:,} decisions that were held and never shown")
     if report.uncounted.later:
@@ -89,6 +88,22 @@ def notes(report: Report) -> list[str]:
             "later --as-of counts them"
         )
     return said
+
+
+def _contacts(report: Report) -> int:
+    return sum(group.contacts for group in report.groups.values())
+
+
+def _early(report: Report) -> bool:
+    """Whether most contacts may still bring something."""
+    return 2 * report.recent > _contacts(report)
+
+
+def _open(report: Report) -> str:
+    return (
+        f"{report.recent:,} of {_contacts(report):,} contacts are younger than the reward window of "
+        f"{report.window / DAY:g} days: their cost is in, some of what they bring is still to come"
+    )
 
 
 def amount(value: float, stderr: float) -> str:

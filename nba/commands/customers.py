@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from nba.commands.changing import Who, asker
-from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, existing_store
+from nba.commands.options import Artefacts, JsonFile, Playbook, StoreUrl, console, existing_store, plain
 from nba.errors import InvalidInput, NbaError
 from nba.model import ID_RULE, Erased, Erasure, Withdrawal, Withdrawn, is_id
 
@@ -21,6 +21,27 @@ if TYPE_CHECKING:
 
 Done = TypeVar("Done")
 Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="A customer id.")]
+_FACTS = (
+    "customer_ids",
+    "named_by",
+    "group",
+    "stage",
+    "stage_since",
+    "segment",
+    "last_at",
+    "attributes",
+    "scores",
+)
+_LISTS = (
+    "consents",
+    "identities",
+    "activity",
+    "touchpoints",
+    "feedback",
+    "tickets",
+    "ledger",
+    "decisions",
+)
 _SHOWN = 10  # rows of each list; --json has them all
 
 
@@ -54,6 +75,9 @@ def erase(
     asked_by = asker(who)
     with _service(customer, playbook, store) as service:
         if not yes:
+            service.customer(
+                customer, time.time()
+            )  # who is unknown or erased is told before anything is asked
             typer.confirm(f"Erase {customer} and all who are linked to it, for good?", abort=True)
         erased = _done(service.handle([Erasure(customer_id=customer, who=asked_by)], time.time())[0], Erased)
     told = (
@@ -124,9 +148,9 @@ def _tell(seen: dict[str, Any]) -> None:
     from rich.text import Text
 
     out = console()
-    for name in ("customer_ids", "named_by", "group", "stage", "last_at", "attributes", "scores"):
+    for name in _FACTS:
         out.print(f"{name.replace('_', ' ')}: {_short(seen[name])}", markup=False, highlight=False)
-    for name in ("consents", "identities", "touchpoints", "feedback", "ledger", "decisions"):
+    for name in _LISTS:
         rows = seen[name]
         if not rows:
             continue
@@ -148,5 +172,5 @@ def _short(value: object) -> str:
         return ", ".join(f"{name} {_short(one)}" for name, one in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else plain(str(value))
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from nba.errors import InvalidInput
 from nba.stores.open import default_url, open_store
@@ -48,9 +51,27 @@ def existing_store(url: str | None) -> Store:
     return open_store(found)
 
 
+class Plain(Console):
+    """Text is text here: what customers wrote moves no cursor, changes no colour and renames no window."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As its base; control characters of the text itself are shown as �."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else plain(segment.text)
+            yield Segment(text, segment.style, segment.control)
+
+
+def plain(text: str) -> str:
+    """Control characters as �; lines stay lines. A table measures its cells, so it is given them plain."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def console() -> Console:
     """Standard output; wide enough for tables where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return Plain(width=None if sys.stdout.isatty() else 120)
 
 
 def epoch(option: str, text: str) -> float:

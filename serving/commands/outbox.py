@@ -33,6 +33,7 @@ def listed(
     with closing(existing_store(store)) as opened:
         rows = opened.deliveries(target, "waiting" if waiting else "dead", limit=_MOST)
         messages = {row.number: row for row in opened.messages([row.number for row in rows])}
+        others = 0 if waiting else len(opened.deliveries(target, "waiting", limit=_MOST))
     if json_file is not None:
         told = [_values(row, messages.get(row.number)) for row in rows]
         json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -40,6 +41,9 @@ def listed(
         console().print(_table(rows, messages))
     else:
         said = "nothing waits for another try" if waiting else "there are no dead letters"
+        console().print(said, markup=False, highlight=False)
+    if others:
+        said = f"{others:,} more have failed and are tried again by themselves: nba outbox list --waiting"
         console().print(said, markup=False, highlight=False)
 
 

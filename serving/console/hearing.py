@@ -22,7 +22,7 @@ from nba.journey.events import NO_STEPS
 from nba.journey.feedback.model import Readings, TextModel
 from nba.journey.feedback.sealed import KIND, unseal_text_model
 from nba.playbook.arms import NO_CONTACT
-from nba.playbook.feedback import SURVEYS
+from nba.playbook.feedback import SURVEYS, Feedback
 from nba.playbook.feedback import TEXTS as WITH_TEXT
 from nba.staging import CHANGED
 from nba.stores.ports import Publication, Store, TouchpointRow
@@ -109,7 +109,9 @@ def listened(desk: Desk, now: float) -> tuple[Listened, float]:
 
 def _listen(desk: Desk, now: float, opened: Reader | None) -> Listened:
     found = newest_touchpoints(desk.store, until=now, longest=LONGEST, most=_MOST)
+    feedback = desk.live.playbook.spec.feedback
     answers, texts = said([found.rows])
+    answers = answers.filter(_on_its_scale(answers, feedback))
     wrote = [row for row in reversed(found.rows) if row.type in WITH_TEXT and text_of(row.properties)]
     latest = [Wrote(surrogate=row.surrogate, type=row.type, at=row.occurred_at) for row in wrote[:_LATEST]]
     if answers.is_empty() and texts.is_empty():
@@ -127,13 +129,20 @@ def _listen(desk: Desk, now: float, opened: Reader | None) -> Listened:
     )
     made = report(
         heard,
-        desk.live.playbook.spec.feedback,
+        feedback,
         None if opened is None else opened.model,
         "" if opened is None else opened.publication.version,
         every="week",
     )
     first = min(at for at in (answers["at"].min(), texts["at"].min()) if isinstance(at, float))
     return Listened(report=made, since=first, cut=found.cut, latest=latest)
+
+
+def _on_its_scale(answers: pl.DataFrame, feedback: Feedback) -> pl.Series:
+    """Which answers are possible on today's scales: those of a playbook before may not be."""
+    scales = {survey: feedback.scale(survey) for survey in SURVEYS}
+    cells = answers.select("survey", "value").iter_rows()
+    return pl.Series([scales[survey].has(value) for survey, value in cells], dtype=pl.Boolean)
 
 
 def _stood(desk: Desk, now: float) -> list[Stood]:

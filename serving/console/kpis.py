@@ -4,7 +4,7 @@
     reward            (worth of these customers' outcomes − cost of their contacts) in the week ÷ customers
     contact pressure  contacts in the week ÷ customers decided for in it
     retention         customers active in the 28 days before the last 28 who are active in these too
-    NPS               share of answers 9 and 10 − share of answers 0 to 6, times 100
+    NPS               share of happy answers − share of unhappy ones, by the playbook's scale, times 100
 
 Weeks are counted back from the last midnight, so the last one is whole. A week without what a figure is
 made of has none, which is not zero.
@@ -25,21 +25,13 @@ from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
 from nba.rewards.reward import worth
 from nba.stores.ports import DrawRow, TouchpointRow
+from serving.console.figure import Figure
+from serving.console.surveys import surveyed
 
 WEEK = 7 * 86_400.0
 MONTH = 28 * 86_400.0
 _DRAWN = {"customer": pl.String, "at": pl.Float64, "arm": pl.String, "cost": pl.Float64}
 _TOUCHED = {"id": pl.String, "customer": pl.String, "type": pl.String, "at": pl.Float64, "value": pl.Float64}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A figure of one period; None where there is nothing to make it of. `n` is what it rests on."""
-
-    value: float | None
-    n: int
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +123,7 @@ def _period(
         reward=_mean(net, customers),
         pressure=_mean(contacts, customers),
         retention=_retention(touched, since, end),
-        nps=nps(happened),
+        nps=_nps(happened, playbook),
     )
 
 
@@ -144,20 +136,9 @@ def _retention(touched: pl.DataFrame, since: float, end: float) -> Figure:
     return _share(int(before.is_in(after.implode()).sum()), len(before))
 
 
-def nps(happened: pl.DataFrame) -> Figure:
-    """Of the answers in a frame, with a 95% interval by the variance of a three-valued answer."""
-    answers = happened.filter((pl.col("type") == "nps") & pl.col("value").is_between(0, 10))["value"]
-    n = len(answers)
-    if n == 0:
-        return Figure(value=None, n=0)
-    good, bad = int((answers >= 9).sum()) / n, int((answers <= 6).sum()) / n
-    score = good - bad
-    if n < 2:
-        return Figure(value=100 * score, n=n)
-    half = 1.959964 * math.sqrt(max(good + bad - score**2, 0.0) / n)
-    return Figure(
-        value=100 * score, n=n, low=100 * max(score - half, -1.0), high=100 * min(score + half, 1.0)
-    )
+def _nps(happened: pl.DataFrame, playbook: Playbook) -> Figure:
+    answers = happened.filter(pl.col("type") == "nps").select("customer", "value")
+    return surveyed("nps", playbook.spec.feedback.nps, list(answers.iter_rows()))
 
 
 def _share(hits: int, n: int) -> Figure:

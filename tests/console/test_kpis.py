@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 
 from nba.playbook.compile import parse
+from nba.playbook.feedback import Feedback, Survey
 from serving.console import kpis
 from serving.console.kpis import WEEK
+from serving.console.surveys import surveyed
 from tests.serving.running import sample
 
 DAY = 86_400.0
@@ -80,10 +82,33 @@ def test_a_figure_without_anything_to_make_it_of_is_none_and_not_zero() -> None:
 def test_nps_is_promoters_less_detractors_of_answers_on_the_scale(
     answers: list[int], score: float | None
 ) -> None:
-    found = kpis.nps(touched(*(("ada", "nps", float(i), float(a), 0.0) for i, a in enumerate(answers))))
-    assert found.value == score
-    if found.low is not None and found.high is not None and score is not None:
-        assert -100.0 <= found.low <= score <= found.high <= 100.0
+    at = UNTIL - DAY
+    told = touched(*(("ada", "nps", at + i, float(a), 0.0) for i, a in enumerate(answers)))
+    assert last(drawn(), told).nps.value == score
+
+
+def test_nps_goes_by_the_playbooks_scale() -> None:
+    text = sample().text + "feedback:\n  nps: {lowest: 1, highest: 5, unhappy: 2, happy: 4}\n"
+    told = touched(*((f"c{i}", "nps", UNTIL - DAY, float(a), 0.0) for i, a in enumerate([5, 4, 4, 3])))
+    week = kpis.periods(drawn(), told, parse(text), since=0.0, until=UNTIL)[-1]
+    assert (week.nps.value, week.nps.n) == (75.0, 4)
+
+
+@pytest.mark.parametrize(("survey", "value"), [("nps", 10.0), ("csat", 5.0), ("ces", 7.0)])
+def test_an_interval_never_says_that_nothing_else_could_have_been(survey: Survey, value: float) -> None:
+    """Where all answer alike it is not nothing wide, and of fewer than five customers there is none."""
+    scale = Feedback().scale(survey)
+    few = surveyed(survey, scale, [(f"c{i}", value) for i in range(4)])
+    assert (few.n, few.low, few.high) == (4, None, None)
+    some = surveyed(survey, scale, [(f"c{i}", value) for i in range(30)])
+    assert some.low is not None
+    assert some.high == some.value == few.value
+    assert some.low < some.high
+
+
+def test_one_customer_who_answers_often_is_one_customer() -> None:
+    often = surveyed("nps", Feedback().nps, [("ada", 10.0)] * 50)
+    assert (often.value, often.n, often.low) == (100.0, 50, None)
 
 
 def test_weeks_are_counted_back_from_the_moment_and_a_short_log_is_one_period() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -178,3 +179,11 @@ def test_users_are_added_listed_and_removed_by_command(
     remove("bob", path)
     listed(path)
     assert capsys.readouterr().out.splitlines() == ["ada", "bob", "bob can't log in any more", "ada"]
+
+
+def test_a_cookie_of_any_letters_is_nobodys(closed_console: httpx.Client) -> None:
+    """Of a user that is there, so that the signature is what is wrong with it."""
+    name = base64.urlsafe_b64encode(NAME.encode()).decode().rstrip("=")
+    cookie = f"{COOKIE}={name}.9999999999.nonce.".encode() + b"\xe9\xff"
+    answer = closed_console.get("/console/policy", headers=[(b"cookie", cookie)])
+    assert answer.status_code == 303

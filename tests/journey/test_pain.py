@@ -7,6 +7,7 @@ import pytest
 
 from nba.errors import InvalidInput
 from nba.journey.events import Events
+from nba.journey.excess import Units, excesses
 from nba.journey.jackknife import dealt, spread
 from nba.journey.pain import Pains, pains
 from tests.journey.tables import Row, events
@@ -178,3 +179,20 @@ def _covers(world: Events, truth: float) -> bool:
     found: Pains = pains(world, "Goal")
     at_a = next(p for p in found.points if p.start == "A")
     return at_a.lost.low <= truth <= at_a.lost.high
+
+
+def test_what_a_stop_costs_is_told_by_cases_as_far_into_their_journey() -> None:
+    """Half stop at their first event, where going on brings 1; at the fifth nobody stops and 1,000 follow."""
+    first, fifth = np.full(100, 1), np.full(100, 5)
+    found = excesses(
+        Units(
+            place=np.repeat([0, 1], 200),
+            depth=np.concatenate([first, fifth] * 2),
+            cluster=np.arange(400),
+            hit=np.concatenate([np.arange(100) % 2, np.zeros(300)]).astype(np.float64),
+            after=np.concatenate([1.0 - np.arange(100) % 2, np.full(100, 1_000.0)] * 2),
+        )
+    )
+    assert found is not None
+    lost = dict(zip(found.place.tolist(), found.lost.value.tolist(), strict=True))
+    assert lost[0] == pytest.approx(50 * 1.0)

@@ -58,6 +58,8 @@ def test_the_view_adds_up_all_that_is_known_of_a_person(http: httpx.Client) -> N
         assert {t["type"] for t in seen["touchpoints"]} == {
             "visit", "purchase", "nps", "complaint", "identify", "consent", "stage_changed", "ticket_opened",
         }  # fmt: skip
+        counted = {a["type"]: (a["count"], a["last_at"] is not None) for a in seen["activity"]}
+        assert counted["visit"] == counted["purchase"] == counted["complaint"] == (1, True)
         assert {(f["type"], f["value"], f["text"]) for f in seen["feedback"]} == {
             ("nps", 3.0, None),
             ("complaint", 0.0, "<script>alert(1)</script> slow"),

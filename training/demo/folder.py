@@ -12,6 +12,7 @@ from nba.errors import InvalidInput
 from nba.playbook.compile import Playbook, load
 
 MARK = ".nba-demo"
+_FINISHED = "finished\n"
 LISTENING = Path(__file__).with_name("listening.yaml")
 
 
@@ -42,6 +43,16 @@ class Folder:
         listening = LISTENING.read_text("utf-8").replace("{starts}", starts)
         folder.playbook.write_text(text + listening, encoding="utf-8")
         return folder
+
+    def finish(self) -> None:
+        """Note that the demo came to its end."""
+        (self.path / MARK).write_text(_FINISHED, encoding="utf-8")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the demo that made it came to its end."""
+        mark = self.path / MARK
+        return mark.exists() and mark.read_text(encoding="utf-8") == _FINISHED
 
     @property
     def playbook(self) -> Path:

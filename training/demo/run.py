@@ -74,6 +74,7 @@ def demo(directory: Path, size: Size, tell: Telling) -> dict[str, Any]:
     retrained = _serve(folder, lives, size, tell)
     understood = understand(folder, _at(WEEK * size.pilot), _at(lives.day), size.seed, tell)
     policies = _truth(folder, retrained, size, tell)
+    folder.finish()
     return {
         "decisions": lives.decisions,
         "retrains": len(retrained),

@@ -109,6 +109,8 @@ def up(folder: Folder, ports: Ports, stop: Stop, say: Callable[[str], None]) -> 
         CallOperator: the API ended, or something did not come up; the detail has the end of its log.
         SystemExit: a signal asked us to.
     """
+    if not folder.finished:
+        say("up: this demo did not come to its end, so pages may be empty; `make demo` makes it anew")
     running = parts(folder, ports)
     with _all_ended(running):
         for part in running:

@@ -38,6 +38,9 @@ class Chunk:
     absent: frozenset[str] = frozenset()
 
 
+_NAMED = 20  # columns that an error tells
+
+
 def property_columns(source: Source) -> list[str]:
     fields = [*source.properties.fields.values(), *source.attributes.values()]
     return list(dict.fromkeys(field.column for field in fields))
@@ -53,7 +56,11 @@ def check_columns(
         if column not in columns and (wanted is None or column in wanted)
     }
     for column, field in missing.items():
-        detail = f"there is no column {column!r}{nearest(column, list(columns))}"
+        there = ", ".join(columns[:_NAMED]) + (", …" if len(columns) > _NAMED else "")
+        detail = (
+            f"there is no column {column!r}{nearest(column, list(columns))}; there are {there}. "
+            "A mapping says which column is what: --mapping FILE"
+        )
         raise InvalidInput.of(field, detail, source=str(path))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nba.commands.options import plain
 from nba.journey.map import JourneyMap
 from nba.journey.page import (
     NO_CAUSE,
@@ -22,7 +22,6 @@ from nba.journey.page import (
 )
 
 _ROWS = 12
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
@@ -46,8 +45,7 @@ def show(found: JourneyMap, console: Console) -> None:
 
 def say(console: Console, text: str) -> None:
     """Print text as text."""
-    lines = "\n".join(_CONTROL.sub("\ufffd", line) for line in text.split("\n"))
-    console.print(lines, markup=False, highlight=False, soft_wrap=True)
+    console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _pains(console: Console, found: JourneyMap) -> None:
@@ -66,5 +64,5 @@ def _table(console: Console, title: str, rows: Rows, most: int = _ROWS, of: int 
     left = f" (the first {most:,} of {of or len(cells):,})" if len(cells) > most else ""
     table = Table(*head, title=title + left)
     for row in cells[:most]:
-        table.add_row(*(Text(_CONTROL.sub("\ufffd", cell)) for cell in row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     console.print(table)

@@ -13,7 +13,8 @@ from nba.errors import InvalidInput, NotEnoughData, TooLarge
 from serving.console import kpis
 from serving.console.charts import Point, intervals, line
 from serving.console.desk import Ask, Desk, Shown
-from serving.console.kpis import Figure, Period
+from serving.console.figure import Figure
+from serving.console.kpis import Period
 from serving.console.reading import DAY, newest_draws, newest_touchpoints
 from serving.console.words import Words
 

@@ -13,7 +13,7 @@ from experiments.ab import Difference
 from experiments.report import Comparison, Report, ab_report, check_split
 from experiments.report.customers import read_cohort
 from experiments.report.show import as_json, as_text
-from experiments.report.words import conclusion, split_warning, warnings
+from experiments.report.words import conclusion, notes, split_warning, warnings
 from nba.errors import InvalidInput, NotEnoughData
 from nba.stores.ports import Store
 from tests.experiments.report.business import (
@@ -185,3 +185,25 @@ def test_a_caller_that_activates_contacts_only_is_found_out_by_the_split() -> No
     report = measured(filled(memory(), rows))
     assert report.split.suspicious
     assert "activated only when they are contacts" in warnings(report)[0]
+
+
+def test_a_report_in_which_most_windows_are_open_warns_that_costs_come_first() -> None:
+    decisions = [
+        decided(
+            f"d-{i}",
+            f"c-{i}",
+            DAY,
+            "bogo/email/now" if i % 2 else SILENCE,
+            "treatment" if i % 2 else "holdout",
+        )
+        for i in range(40)
+    ]
+    store = filled(memory(), decisions, [])
+    early = ab_report(read_cohort(store, PLAYBOOK, as_of=2 * DAY), PLAYBOOK)
+    late = ab_report(read_cohort(store, PLAYBOOK, as_of=DAY + 2 * early.window), PLAYBOOK)
+    (told,) = [
+        line for line in warnings(early) if line.startswith("too early for a verdict: 20 of 20 contacts")
+    ]
+    assert not any("contacts are younger" in line for line in notes(early)), "told once"
+    assert not any("too early" in line for line in warnings(late))
+    assert f"warning: {told}" in as_text(early)

@@ -131,6 +131,10 @@ def test_dead_letters_are_listed_and_sent_again(
     nba("deliver", "--once")
     time.sleep(0.1)
     assert "it answered 422" in nba("outbox", "list", "--waiting")
+    assert nba("outbox", "list") == (
+        "there are no dead letters\n"
+        "1 more have failed and are tried again by themselves: nba outbox list --waiting\n"
+    )
     nba("deliver", "--once")
     assert "ticket.opened" in nba("outbox", "list")
     receiver.moods = {}

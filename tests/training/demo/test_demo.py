@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from training.demo.commands import NBA
+from training.demo.folder import Folder
 
 
 @pytest.mark.slow
@@ -20,6 +21,7 @@ def test_the_demo_goes_from_history_to_a_table_of_true_values(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     result = json.loads(report.read_text(encoding="utf-8"))
     assert (result["decisions"], result["retrains"]) == (1_200, 2)
+    assert Folder(path=tmp_path / "demo").finished
     values = {policy["name"]: policy for policy in result["policies"]}
     told = {"uniform", "best single arm", "incumbent rule", "first policy", "retrained policy", "oracle"}
     assert told <= set(values)
@@ -30,7 +32,7 @@ def test_the_demo_goes_from_history_to_a_table_of_true_values(tmp_path: Path) ->
     page = Path(result["journey_map"])
     assert str(page) in done.stdout.replace("\n", "")
     assert "<svg" in page.read_text(encoding="utf-8")
-    assert "Personas: 300 customers" in done.stdout or not result["personas"]["published"]
+    assert f"Personas: {result['personas']['customers']} customers" in done.stdout
     assert all(segment["name"].split()[0] in done.stdout for segment in result["personas"]["segments"])
     assert "http://127.0.0.1:8080/console" in done.stdout
     assert result["feedback"]["surveys"]["nps"]["total"]["answers"] > 10

@@ -40,6 +40,14 @@ def test_an_earlier_demo_is_replaced(tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "demo").iterdir()) == [MARK, "playbook.yaml"]
 
 
+def test_a_demo_is_finished_when_it_came_to_its_end_and_not_before(tmp_path: Path) -> None:
+    folder = Folder.anew(tmp_path / "demo")
+    assert not folder.finished
+    folder.finish()
+    assert folder.finished
+    assert not Folder.anew(tmp_path / "demo").finished
+
+
 def test_without_the_incumbent_the_playbook_says_the_same_of_all_else(tmp_path: Path) -> None:
     ours, whole = Folder.anew(tmp_path / "demo").load(), load(PLAYBOOK)
     assert whole.spec.incumbent

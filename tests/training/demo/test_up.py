@@ -100,6 +100,7 @@ def test_all_answer_where_it_says_and_all_end_with_it(
     up: Up, ports: tuple[int, int], number: signal.Signals
 ) -> None:
     printed = up.says(LAST)
+    assert "this demo did not come to its end" in printed
     password = re.findall(r"log in as demo, password: (\S+)", printed)[0]
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=60) as http:
         assert http.get("/docs").status_code == 200

@@ -56,6 +56,7 @@ def test_as_of_is_the_present(home: Path) -> None:
         (["hillstrom", "folder"], "say: nba ingest --adapter hillstrom FOLDER"),
         (["m.yaml"], "can't tell the format by '.yaml'"),
         (["."], "customer: there is no column 'customer_id'"),
+        (["."], "A mapping says which column is what: --mapping FILE"),
     ],
 )
 def test_what_can_not_be_done_says_why(home: Path, arguments: list[str], said: str) -> None:
