@@ -46,6 +46,7 @@ SOURCES = (
     "nba/deciding.py",
     "nba/erasing.py",
     "nba/ticket_pages.py",
+    "serving/problems.py",
     "serving/console",
 )
 _ERRORS = ("NotEnoughData", "NotFound", "Gone", "SchemaMismatch", "TooLarge")
@@ -54,6 +55,7 @@ _NAMES = (
     "reason",
     "why",
     "said",
+    "again",
     "share",
     "ERASED",
     "UNKNOWN",

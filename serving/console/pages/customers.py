@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from nba.errors import Gone, InvalidInput
+from nba.journey.events import BECAUSE
 from nba.model import ID_RULE, is_id
 from nba.staging import CHANGED
 from serving.console.desk import Ask, Desk, Shown
@@ -69,14 +70,16 @@ def _moves(desk: Desk, customer_id: str) -> dict[str, Mapping[str, Any]]:
 def timeline(told: Mapping[str, Any], moves: Mapping[str, Mapping[str, Any]]) -> list[Event]:
     """All that happened to a customer, newest first: kind, at (timestamp), what, and the row itself.
 
-    A survey answer or a text stands in the touchpoints and in the feedback; here it stands once. A change of
+    A survey answer or a text stands in the touchpoints and in the feedback, a ticket in both too; here each
+    stands once. A change of
     stage says where from and where to.
     """
     said = {(row["source"], row["id"]) for row in told.get("feedback", ())}
+    doubled = BECAUSE if told.get("tickets") else ()
     events: list[Event] = []
     for name, kind in _KINDS.items():
         for row in told.get(name, ()):
-            if name == "touchpoints" and (row["source"], row["id"]) in said:
+            if name == "touchpoints" and ((row["source"], row["id"]) in said or row["type"] in doubled):
                 continue
             at = row.get("decided_at") or row.get("at")
             said_of = moves.get(row.get("id"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from nba.rewards.reward import worth
 from serving.console import mapped
 from serving.console.desk import Ask, Desk, Shown
 from serving.console.reading import DAY, newest_touchpoints
+from serving.console.words import Words
 
 _MOST, _FRESH, _LONGEST = 200_000, 300.0, 92 * DAY
 _TOUCHED = {"case": pl.String, "type": pl.String, "at": pl.Float64, "value": pl.Float64}
@@ -27,14 +29,20 @@ def show(desk: Desk, ask: Ask) -> Shown:
     found = kept.value
     if isinstance(found, str):
         return Shown(template="journey.html", values={"picture": None, "why": found}, at=kept.at)
-    values = {
+    key = ("journey", words.language, kept.at)
+    values = desk.kept(key, _FRESH, lambda: _shown(found, words)).value
+    return Shown(template="journey.html", values=values, at=kept.at)
+
+
+def _shown(found: JourneyMap, words: Words) -> dict[str, Any]:
+    """The map in a language."""
+    return {
         "picture": mapped.drawn(found, words),
         "said": picture.in_words(found, mapped.speech(words)),
         "tables": mapped.tables(found, words),
         "since": found.since,
         "until": found.until,
     }
-    return Shown(template="journey.html", values=values, at=kept.at)
 
 
 def _drawn(desk: Desk, now: float) -> JourneyMap | str:
