@@ -27,7 +27,7 @@ def understand(folder: Folder, since: str, now: str, seed: int, tell: Telling) -
     for steps in (
         {
             "experiment": ("experiment", "report", "--since", since, *as_of),
-            "segments": ("journey", "segments", *as_of),
+            "segments": ("journey", "segments", "--most", "6", *as_of),
         },
         {
             "texts": ("feedback", "train", folder.reviews.name, *columns),
