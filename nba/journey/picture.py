@@ -7,7 +7,8 @@ ends at a step is a bar and a figure. Colours are those of Okabe & Ito (2008), f
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from nba.journey.choose import choose
@@ -37,7 +38,32 @@ def duration(seconds: float) -> str:
     return f"{seconds:,.0f} s"
 
 
-def svg(found: JourneyMap, title: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """How the reader's language says it.
+
+    Attributes:
+        words: a text of this module, its `{names}` filled in; told: a sentence of another.
+        count, share, time: a number, a part of 1, seconds.
+    """
+
+    words: Callable[..., str]
+    told: Callable[[str], str]
+    count: Callable[[int], str]
+    share: Callable[[float], str]
+    time: Callable[[float], str]
+
+
+ENGLISH = Speech(
+    words=lambda text, **values: text.format(**values),
+    told=lambda text: text,
+    count=lambda count: f"{count:,}",
+    share=lambda share: f"{share:.0%}",
+    time=duration,
+)
+
+
+def svg(found: JourneyMap, title: str, speech: Speech = ENGLISH) -> str:
     """The picture of the most frequent steps and transitions."""
     shown = choose(found)
     layout = arrange(shown.steps, shown.edges)
@@ -45,10 +71,10 @@ def svg(found: JourneyMap, title: str) -> str:
     median = {(a, b): m for a, b, m in shown.edges.select("from", "to", "median_seconds").iter_rows()}
     again = {a: n for a, b, n in shown.edges.select("from", "to", "count").iter_rows() if a == b}
     taken: list[Box] = [(x, y, x + WIDTH, y + HEIGHT) for x, y in layout.boxes.values()]
-    lines = [_edge(edge, most, median[edge.start, edge.goal]) for edge in reversed(layout.edges)]
-    texts = [_label(edge, median[edge.start, edge.goal], taken) for edge in layout.edges[:_LABELLED]]
+    lines = [_edge(edge, most, median[edge.start, edge.goal], speech) for edge in reversed(layout.edges)]
+    texts = [_label(edge, median[edge.start, edge.goal], taken, speech) for edge in layout.edges[:_LABELLED]]
     rows = {row["step"]: row for row in shown.steps.to_dicts()}
-    boxes = [_box(rows[name], x, y, again.get(name, 0)) for name, (x, y) in layout.boxes.items()]
+    boxes = [_box(rows[name], x, y, again.get(name, 0), speech) for name, (x, y) in layout.boxes.items()]
     width, height = max(layout.width, 1120.0), layout.height + 52
     return "\n".join(
         [
@@ -56,27 +82,43 @@ def svg(found: JourneyMap, title: str) -> str:
             f'width="{width:.0f}" height="{height:.0f}" role="img" aria-labelledby="map-title map-words" '
             'font-family="system-ui, sans-serif" font-size="12">',
             f'<title id="map-title">{plain(title)}</title>',
-            f'<desc id="map-words">{plain(in_words(found))}</desc>',
+            f'<desc id="map-words">{plain(in_words(found, speech))}</desc>',
             _DEFS,
             f'<rect width="100%" height="100%" fill="{PAPER}"/>',
             *lines,
             *boxes,
             *texts,
-            *_legend(shown.said, height),
+            *_legend(speech.told(shown.said), height, speech),
             "</svg>",
         ]
     )
 
 
-def in_words(found: JourneyMap) -> str:
+def in_words(found: JourneyMap, speech: Speech = ENGLISH) -> str:
     """The map in a few sentences, for who can't see it."""
-    told = [f"{found.cases:,} cases with {found.events:,} events in {found.steps.height:,} steps."]
+    words, count_of = speech.words, speech.count
+    told = [
+        words(
+            "{cases} cases with {events} events in {steps} steps.",
+            cases=count_of(found.cases),
+            events=count_of(found.events),
+            steps=count_of(found.steps.height),
+        )
+    ]
     edges = found.edges.filter(found.edges["from"] != found.edges["to"]).head(5)
     for a, b, count, share in edges.select("from", "to", "count", "share").iter_rows():
-        told.append(f"{a} is followed by {b} {count:,} times, {share:.0%} of its events.")
+        told.append(
+            words(
+                "{step} is followed by {next} {count} times, {share} of its events.",
+                step=a,
+                next=b,
+                count=count_of(count),
+                share=speech.share(share),
+            )
+        )
     ends = found.steps.sort("ends", "step", descending=[True, False]).head(3)
     for step, count in ends.select("step", "ends").iter_rows():
-        told.append(f"{count:,} cases end at {step}.")
+        told.append(words("Cases that end at {step}: {count}.", step=step, count=count_of(count)))
     return " ".join(told)
 
 
@@ -92,9 +134,15 @@ _DEFS = (
 )
 
 
-def _edge(edge: Edge, most: int, median: float) -> str:
+def _edge(edge: Edge, most: int, median: float, speech: Speech) -> str:
     thick = _THIN + (_THICK - _THIN) * edge.count / most
-    told = f"{edge.start} → {edge.goal}: {edge.count:,} times, median {duration(median)}"
+    told = speech.words(
+        "{step} → {next}: {count} times, median {time}",
+        step=edge.start,
+        next=edge.goal,
+        count=speech.count(edge.count),
+        time=speech.time(median),
+    )
     look = f'stroke="{BACKWARD}" stroke-dasharray="7 4" marker-end="url(#back)"'
     if not edge.backward:
         look = f'stroke="{FORWARD}" marker-end="url(#ahead)"'
@@ -133,9 +181,9 @@ def _lane(points: Sequence[tuple[float, float]]) -> str:
     )
 
 
-def _label(edge: Edge, median: float, taken: list[Box]) -> str:
+def _label(edge: Edge, median: float, taken: list[Box], speech: Speech) -> str:
     """Count and time beside the line, where there is room; the line's own title tells it anyway."""
-    text = f"{edge.count:,} · {duration(median)}"
+    text = f"{speech.count(edge.count)} · {speech.time(median)}"
     half = 3.0 * len(text) + 3
     for x, y in _spots(edge):
         box = (x - half, y - 8, x + half, y + 8)
@@ -169,10 +217,17 @@ def _meet(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _box(row: dict[str, object], x: float, y: float, again: int) -> str:
+def _box(row: dict[str, object], x: float, y: float, again: int, speech: Speech) -> str:
     name, count = str(row["step"]), int(str(row["count"]))
     starts, ends = int(str(row["starts"])), int(str(row["ends"]))
-    told = f"{name}: {count:,} events, {starts:,} cases start here, {ends:,} end here, {again:,} times again"
+    told = speech.words(
+        "{step}: {count} events, {starts} cases start here, {ends} end here, {again} times again",
+        step=name,
+        count=speech.count(count),
+        starts=speech.count(starts),
+        ends=speech.count(ends),
+        again=speech.count(again),
+    )
     lines = _wrapped(name)
     first = y + (24 if len(lines) == 1 else 17)
     parts = [
@@ -187,8 +242,9 @@ def _box(row: dict[str, object], x: float, y: float, again: int) -> str:
             f'<text x="{x + WIDTH / 2:.1f}" y="{first + 14 * i:.1f}" text-anchor="middle" font-weight="600" '
             f'fill="{INK}">{plain(line)}</text>'
         )
-    figures = (
-        f"{count:,}" + (f" · ends {ends / count:.0%}" if ends else "") + (f" · ↻ {again:,}" if again else "")
+    ending = speech.words("ends {share}", share=speech.share(ends / count)) if ends else ""
+    figures = " · ".join(
+        part for part in (speech.count(count), ending, f"↻ {speech.count(again)}" if again else "") if part
     )
     parts.append(
         f'<text x="{x + WIDTH / 2:.1f}" y="{y + 48:.1f}" text-anchor="middle" fill="{INK}" font-size="11">'
@@ -213,8 +269,8 @@ def _wrapped(name: str) -> list[str]:
     return [name[:cut].strip(), rest if len(rest) <= _LINE else rest[: _LINE - 1] + "…"]
 
 
-def _legend(said: str, height: float) -> list[str]:
-    words = (
+def _legend(said: str, height: float, speech: Speech) -> list[str]:
+    words = speech.words(
         "Lines: crossings, with the median time; the thicker the more. Dashed, below: backwards. "
         "▶ cases start here. Bar: the share of events after which the case ends. ↻ the step follows itself."
     )

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 INK, SOFT, LINE, BAND = "#1d2733", "#56616d", "#0b5c8f", "#cfe3f0"
 _HALO = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'
-_FONT = 'font-family="system-ui, sans-serif" font-size="12"'
+_FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +48,7 @@ def line(title: str, points: Sequence[Point], told: Callable[[float], str]) -> M
     def y(value: float) -> float:
         return top + (height - top - bottom) * (1 - (value - low) / (high - low))
 
-    parts = [
-        _band(
-            [
-                (x(i), y(p.low), y(p.high))
-                for i, p in enumerate(points)
-                if p.low is not None and p.high is not None
-            ]
-        )
-    ]
+    parts = [_band(stretch) for stretch in _edges(points, x, y)]
     parts += [_path(run) for run in _runs(points, x, y)]
     dots = [(x(i), y(p.value)) for i, p in enumerate(points) if p.value is not None]
     parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.6" fill="{LINE}"/>' for a, b in dots]
@@ -73,34 +65,47 @@ def line(title: str, points: Sequence[Point], told: Callable[[float], str]) -> M
 
 
 def intervals(
-    title: str, rows: Sequence[tuple[str, float, float, float]], told: Callable[[float], str]
+    title: str,
+    rows: Sequence[tuple[str, float, float, float]],
+    told: Callable[[float], str],
+    mark: float | None = 0.0,
 ) -> Markup:
-    """Figures with their intervals on one scale, a line a row, with zero marked.
+    """Figures with their intervals on one scale, a line a row; the figure is written behind the name.
 
     Args:
         rows: name, value, low, high.
+        mark: a value that is marked by a line, such as that of no difference; None for none.
     """
     known = [v for _, *values in rows for v in values if isfinite(v)]
     if not known:
         return Markup("")
-    low, high = min(0.0, *known), max(0.0, *known)
+    marks = [] if mark is None else [mark]
+    low, high = min(*marks, *known), max(*marks, *known)
     margin = (high - low or 1.0) * 0.06
     low, high = low - margin, high + margin
-    width, step, top, edge = 420, 44, 24, 8
+    width, step, edge = 420, 46, 8
+    top = 8 if mark is None else 26
     height = top + step * len(rows) + 4
 
     def x(value: float) -> float:
         return edge + (width - 2 * edge) * (value - low) / (high - low)
 
-    middle = "start" if x(0) < 40 else "end" if x(0) > width - 40 else "middle"
-    parts = [
-        f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 4}" y2="{height}" stroke="{SOFT}" '
-        'stroke-dasharray="4 3"/>',
-        f'<text x="{x(0):.1f}" y="{top - 9}" text-anchor="{middle}" fill="{SOFT}">{escape(told(0.0))}</text>',
-    ]
+    parts = []
+    if mark is not None:
+        middle = "start" if x(mark) < 40 else "end" if x(mark) > width - 40 else "middle"
+        parts = [
+            f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{top - 4}" y2="{height}" stroke="{SOFT}" '
+            'stroke-dasharray="4 3"/>',
+            f'<text x="{x(mark):.1f}" y="{top - 10}" text-anchor="{middle}" fill="{SOFT}">'
+            f"{escape(told(mark))}</text>",
+        ]
     for i, (name, value, a, b) in enumerate(rows):
         y = top + step * i
-        parts.append(f'<text x="{edge}" y="{y + 14}" fill="{INK}" {_HALO}>{_short(name, 52)}</text>')
+        parts.append(
+            f'<text x="{edge}" y="{y + 14}" fill="{INK}" {_HALO}>{_short(name, 40)}</text>'
+            f'<text x="{width - edge}" y="{y + 14}" text-anchor="end" font-weight="600" fill="{INK}" {_HALO}>'
+            f"{escape(told(value))}</text>"
+        )
         y += 30
         if isfinite(a) and isfinite(b):
             parts.append(_stroke(x(a), y, x(b), y))
@@ -128,7 +133,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]], told: Callable[[float], 
         start = zero if value >= 0 else zero - long
         fill = LINE if value >= 0 else "#ffffff"
         parts.append(
-            f'<text x="{edge}" y="{y - 5}" fill="{INK}">{_short(name, 52)}</text>'
+            f'<text x="{edge}" y="{y - 5}" fill="{INK}">{_short(name, 46)}</text>'
             f'<rect x="{start:.1f}" y="{y}" width="{max(long, 1):.1f}" height="12" fill="{fill}" '
             f'stroke="{LINE}" stroke-width="1.5"/><text x="{max(zero, start + long) + 6:.1f}" '
             f'y="{y + 11}" fill="{INK}">{escape(told(value))}</text>'
@@ -141,6 +146,19 @@ def _picture(title: str, width: int, height: float, inside: str) -> Markup:
         f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(title, quote=True)}" '
         f"{_FONT}>{inside}</svg>"
     )
+
+
+def _edges(
+    points: Sequence[Point], x: Callable[[int], float], y: Callable[[float], float]
+) -> list[list[tuple[float, float, float]]]:
+    """The intervals' edges, by stretches without a gap."""
+    found: list[list[tuple[float, float, float]]] = [[]]
+    for i, point in enumerate(points):
+        if point.low is None or point.high is None:
+            found.append([])
+        else:
+            found[-1].append((x(i), y(point.low), y(point.high)))
+    return found
 
 
 def _band(edges: Sequence[tuple[float, float, float]]) -> str:

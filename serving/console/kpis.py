@@ -6,7 +6,7 @@
     retention         customers active in the 28 days before the last 28 who are active in these too
     NPS               share of happy answers − share of unhappy ones, by the playbook's scale, times 100
 
-Weeks are counted back from the moment of reading, so the last one is whole. A week without what a figure is
+Weeks are counted back from the last midnight, so the last one is whole. A week without what a figure is
 made of has none, which is not zero.
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -77,6 +79,14 @@ def touched_frame(rows: Sequence[TouchpointRow], playbook: Playbook) -> pl.DataF
     )
 
 
+def last_midnight(now: float, since: float, zone: str) -> float:
+    """When today began in a time zone, so that what is decided at one hour falls into one week with what
+    followed; `now` where the log, which begins at `since`, is not a week older."""
+    local = datetime.fromtimestamp(now, ZoneInfo(zone))
+    began = local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    return began if began - since >= WEEK else now
+
+
 def periods(
     drawn: pl.DataFrame,
     touched: pl.DataFrame,
@@ -132,7 +142,7 @@ def _nps(happened: pl.DataFrame, playbook: Playbook) -> Figure:
 
 
 def _share(hits: int, n: int) -> Figure:
-    """With Wilson's 95 % interval."""
+    """With Wilson's 95% interval."""
     if n == 0:
         return Figure(value=None, n=0)
     z, p = 1.959964, hits / n

@@ -25,7 +25,16 @@ experiments:
       control: {weight: 1}
       bold: {weight: 1, change: {exploration: {ceiling: 0.5}}}
 """
+_GUARDRAILS = """  guardrails:
+    - {name: leaving, count: unsubscribed, within: 1d, most: 0.02, rise: 0.5}
+"""
 SCRIPT = "<script>alert('x')</script><b>bold</b>"
+MOVED = "age is spread otherwise than before: its population stability index is 0.40"
+GATE = (
+    "a new policy must be better: the difference is +0.2 (-0.1 to +0.5), at level 0.9750 (attempt 2), its "
+    "lower bound is not above +0"
+)
+STEADY = "the mean reward of treatment is 1.2, before 1.1: up by 1.0 standard errors"
 MOMENT = 1_790_000_000.0
 DAY = 86_400.0
 WEEKS = 4
@@ -35,6 +44,7 @@ def book() -> Playbook:
     """The sample, with surveys among its touchpoints and an experiment."""
     text = SAMPLE.read_text(encoding="utf-8")
     text = text.replace("ticket_closed]", "ticket_closed, nps, csat, comment]")
+    text = text.replace("  # guardrails:", _GUARDRAILS + "  # guardrails:")
     return parse(text + _EXPERIMENT)
 
 
@@ -72,7 +82,11 @@ def _one(http: httpx.Client, customer: str, week: int, at: float, i: int) -> Non
     assert http.post("/v1/events", json={"events": events}).json()["rejected"] == []
     body = {"customer_id": customer, "decision_id": f"d-{customer}-{week}", "at": _iso(at + 2.0)}
     assert http.post("/v1/decisions", json=body).status_code == 201
-    after = [event("nps", 3_600.0, value=float((i * 7 + week) % 11))] if i % 3 == 0 else []
+    after = (
+        [event("nps", 3_600.0, value=float((i * 7 + week) % 11), channel=("email", "web")[i % 4 == 0])]
+        if i % 2 == 0
+        else []
+    )
     if i % 5 == 0:
         after.append(event("purchase", 7_200.0, value=12.5))
     if i == 1:
@@ -88,11 +102,16 @@ def _iso(at: float) -> str:
 
 
 def _health() -> dict[str, Any]:
-    check = {"name": "psi", "subject": "age", "value": 0.4, "threshold": 0.25, "detail": "age moved"}
-    fine = {"name": "reward", "subject": "treatment", "value": 1.0, "threshold": 4.0, "detail": "as before"}
+    check = {"name": "psi", "subject": "age", "value": 0.4, "threshold": 0.25, "detail": MOVED}
+    fine = {"name": "reward", "subject": "treatment", "value": 1.0, "threshold": 4.0, "detail": STEADY}
     checks = [{**check, "breached": True}, {**fine, "breached": False}]
     spans = {"window": [MOMENT - DAY, MOMENT], "reference": [MOMENT - 8 * DAY, MOMENT - DAY]}
-    counts = {"decisions": 40, "before": 200, "unmade": ["calibration: too few"], "as_of": MOMENT}
+    counts = {
+        "decisions": 40,
+        "before": 200,
+        "unmade": ["calibration: takes 200 decisions with an eligible arm"],
+        "as_of": MOMENT,
+    }
     return {**spans, **counts, "checks": checks, "breached": checks[:1]}
 
 
@@ -101,7 +120,7 @@ def _attempt() -> dict[str, Any]:
     return {
         "specification": "ridge",
         "promoted": False,
-        "reason": "its lower bound is not above +0",
+        "reason": GATE,
         "against": "uniform@0",
         "rule": "new",
         "difference": difference,

@@ -117,3 +117,16 @@ def test_weeks_are_counted_back_from_the_moment_and_a_short_log_is_one_period() 
     assert [(w.start, w.end) for w in weeks][-1] == (UNTIL - WEEK, UNTIL)
     [one] = kpis.periods(drawn(), touched(), sample(), since=UNTIL - DAY, until=UNTIL)
     assert (one.start, one.end) == (UNTIL - DAY, UNTIL)
+
+
+def test_weeks_end_at_midnight_so_that_a_weekly_batch_falls_into_one_week_with_what_followed() -> None:
+    monday = 1_767_614_400.0  # 5 January 2026, 13:00 in Amsterdam
+    batches = [monday + i * WEEK for i in range(5)]
+    of = drawn(*(("ada", at, "no_contact", 0.0) for at in batches))
+    happened = touched(*(("ada", "purchase", at + DAY, 10.0, 10.0) for at in batches))
+    now = batches[-1] + WEEK + 1e-3  # a batch of just now, at which the store's time stands
+    until = kpis.last_midnight(now, monday, "Europe/Amsterdam")
+    assert until == batches[-1] + WEEK - 13 * 3_600.0
+    weeks = kpis.periods(of, happened, sample(), since=monday, until=until)
+    assert [week.conversion.value for week in weeks] == [1.0] * 4
+    assert kpis.last_midnight(monday + DAY, monday, "Europe/Amsterdam") == monday + DAY

@@ -1,12 +1,12 @@
 """What customers said through the API, straight from the store: quick, and without what was known of them.
 
-For pages that show scores and themes; stages, attributes and drivers need features, which
-`nba feedback report` has.
+For pages that show scores and themes; `known.py` adds what rows can tell of who answered. Attributes and
+scores need features, which `nba feedback report` has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 import polars as pl
@@ -26,14 +26,19 @@ _TEXTS = pl.Schema([_NAME, *list(TEXTS.items())[1:]])
 
 def stored(store: Store, *, since: float, until: float) -> Heard:
     """Answers, by channel, and texts of since ≤ time < until. What came as event and outcome counts once."""
+    return numbered(*said(store.touchpoints(since, until)))
+
+
+def said(chunks: Iterable[Sequence[TouchpointRow]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Answers, with columns of `ANSWERS` and a channel, and texts, of `TEXTS`; customers by surrogate."""
     answers, texts = [pl.DataFrame(schema=_ANSWERS)], [pl.DataFrame(schema=_TEXTS)]
     seen: set[tuple[str, str, str]] = set()
-    for rows in store.touchpoints(since, until):
+    for rows in chunks:
         fresh = list(_fresh(rows, seen))
         given = [(r.surrogate, r.type, r.value, r.occurred_at, r.channel) for r in fresh if r.type in SURVEYS]
         answers.append(pl.DataFrame(given, schema=_ANSWERS, orient="row"))
         texts.append(pl.DataFrame(list(_texts(fresh)), schema=_TEXTS, orient="row"))
-    return numbered(pl.concat(answers), pl.concat(texts))
+    return pl.concat(answers), pl.concat(texts)
 
 
 def numbered(answers: pl.DataFrame, texts: pl.DataFrame) -> Heard:
@@ -72,7 +77,7 @@ def text_of(properties: str | None) -> str | None:
     return text if isinstance(text, str) and text.strip() else None
 
 
-def _fresh(rows: list[TouchpointRow], seen: set[tuple[str, str, str]]) -> Iterator[TouchpointRow]:
+def _fresh(rows: Sequence[TouchpointRow], seen: set[tuple[str, str, str]]) -> Iterator[TouchpointRow]:
     for row in rows:
         if row.type in SURVEYS or row.type in WITH_TEXT:
             key = (row.id, row.surrogate, row.type)
@@ -81,7 +86,7 @@ def _fresh(rows: list[TouchpointRow], seen: set[tuple[str, str, str]]) -> Iterat
                 yield row
 
 
-def _texts(rows: list[TouchpointRow]) -> Iterator[tuple[str, str, str, float]]:
+def _texts(rows: Sequence[TouchpointRow]) -> Iterator[tuple[str, str, str, float]]:
     for row in rows:
         text = text_of(row.properties) if row.type in WITH_TEXT else None
         if text is not None:

@@ -10,12 +10,14 @@ from urllib.parse import quote
 import orjson
 
 from nba.errors import Gone, InvalidInput
+from nba.journey.events import BECAUSE
 from nba.model import ID_RULE, is_id
+from nba.staging import CHANGED
 from serving.console.desk import Ask, Desk, Shown
 from serving.console.pages.decisions import known
 from serving.console.reading import DAY, newest_draws
 
-_NEWEST, _FRESH = 30, 10.0
+_NEWEST, _FRESH, _MOVES = 30, 10.0, 50
 _KINDS = {"decisions": "Decision", "touchpoints": "Touchpoint", "feedback": "Feedback"}
 Event = dict[str, Any]
 
@@ -54,22 +56,39 @@ def _customer(desk: Desk, customer_id: str) -> Shown:
     if not is_id(customer_id):
         raise InvalidInput.of("id", ID_RULE)
     told = orjson.loads(desk.service.customer(customer_id, desk.now()))
-    values = {"told": told, "events": timeline(told)}
+    values = {"told": told, "events": timeline(told, _moves(desk, customer_id))}
     return Shown(template="customer.html", values=values, at=desk.clock())
 
 
-def timeline(told: Mapping[str, Any]) -> list[Event]:
+def _moves(desk: Desk, customer_id: str) -> dict[str, Mapping[str, Any]]:
+    """Of each change of stage, and of consent, by its id: what it says."""
+    own = [row.surrogate for row in desk.store.known(customer_id)]
+    rows = desk.store.touchpoints_of(own, _MOVES, [CHANGED, "consent"])
+    return {row.id: orjson.loads(row.properties) for row in rows if row.properties}
+
+
+def timeline(told: Mapping[str, Any], moves: Mapping[str, Mapping[str, Any]]) -> list[Event]:
     """All that happened to a customer, newest first: kind, at (timestamp), what, and the row itself.
 
-    A survey answer or a text stands in the touchpoints and in the feedback; here it stands once.
+    A survey answer or a text stands in the touchpoints and in the feedback, a ticket in both too; here each
+    stands once. A change of
+    stage says where from and where to.
     """
     said = {(row["source"], row["id"]) for row in told.get("feedback", ())}
+    doubled = BECAUSE if told.get("tickets") else ()
     events: list[Event] = []
     for name, kind in _KINDS.items():
         for row in told.get(name, ()):
-            if name == "touchpoints" and (row["source"], row["id"]) in said:
+            if name == "touchpoints" and ((row["source"], row["id"]) in said or row["type"] in doubled):
                 continue
             at = row.get("decided_at") or row.get("at")
-            events.append({"kind": kind, "at": at, "row": row})
-    events += [{"kind": "Ticket", "at": row["opened_at"], "row": row} for row in told.get("tickets", ())]
+            said_of = moves.get(row.get("id"))
+            if said_of is not None and row["type"] == CHANGED:
+                events.append({"kind": "Stage change", "at": at, "row": {**row, **said_of}, "told": None})
+            else:
+                events.append({"kind": kind, "at": at, "row": row, "told": said_of})
+    for row in told.get("tickets", ()):
+        events.append({"kind": "Ticket", "at": row["opened_at"], "row": row})
+        if row["closed_at"] is not None:
+            events.append({"kind": "Ticket settled", "at": row["closed_at"], "row": row})
     return sorted(events, key=lambda event: event["at"] or "", reverse=True)

@@ -6,18 +6,11 @@ import math
 from typing import Any
 
 from experiments.report.experiment import Analysed, analyse, read_cohorts, verdict
-from experiments.report.experiment.show import (
-    balance_rows,
-    comparison_rows,
-    look_rows,
-    segment_rows,
-    unit,
-    variant_rows,
-)
+from experiments.report.experiment.show import unit
 from experiments.report.experiment.state import state_of
-from experiments.report.experiment.warn import notes, warnings
 from nba.errors import InvalidInput, NbaError, NotEnoughData, NotFound, TooLarge
 from nba.playbook.experiment import Experiment
+from serving.console import trials
 from serving.console.charts import intervals
 from serving.console.desk import Ask, Desk, Shown
 from serving.console.words import Words
@@ -35,7 +28,7 @@ def show(desk: Desk, ask: Ask) -> Shown:
         {"experiment": e, "state": "not started" if math.isnan(now) else state_of(e, now)}
         for e in experiments
     ]
-    return Shown(template="experiments.html", values={"rows": rows})
+    return Shown(template="experiments.html", values={"rows": rows, "methods": trials.METHODS})
 
 
 def _one(desk: Desk, ask: Ask, experiments: list[Experiment]) -> Shown:
@@ -48,7 +41,7 @@ def _one(desk: Desk, ask: Ask, experiments: list[Experiment]) -> Shown:
     key = ("experiment", wanted.name, desk.live.playbook.version)
     kept = desk.kept(key, _FRESH, lambda: _analysed(desk, wanted, now))
     if isinstance(kept.value, NbaError):
-        values: dict[str, Any] = {"experiment": wanted, "said": kept.value.detail, "verdict": None}
+        values: dict[str, Any] = {"experiment": wanted, "said": kept.value.detail}
     else:
         values = {"experiment": wanted, "said": None, **_values(kept.value, ask.words, desk)}
     return Shown(template="experiment.html", values=values, at=kept.at)
@@ -72,27 +65,22 @@ def _analysed(desk: Desk, wanted: Experiment, now: float) -> Analysed | NbaError
 
 
 def _values(found: Analysed, words: Words, desk: Desk) -> dict[str, Any]:
-    currency = desk.live.playbook.spec.currency
+    money = unit(found.cohort, desk.live.playbook.spec.currency)
     drawn = [
         (f"{c.metric}: {c.variant}", c.tested.absolute.value, c.tested.absolute.low, c.tested.absolute.high)
         for c in found.primary
         if not isinstance(c.tested.absolute, NotEnoughData)
     ]
     title = words("Difference to control in the primary metric")
-    tables = [
-        (words("Variants"), variant_rows(found)),
-        (words("Differences to control"), comparison_rows(found)),
-        (words("Looks"), look_rows(found)),
-        (words("Segments"), segment_rows(found)),
-        (words("Balance before exposure"), balance_rows(found)),
-    ]
     return {
         "state": state_of(found.cohort.experiment, found.cohort.as_of),
-        "verdict": verdict(found, unit(found.cohort, currency)),
+        "call": verdict(found, money).call,
+        "why": trials.why(found, words, money),
+        "method": trials.METHODS[found.cohort.experiment.analysis.method],
         "chart": intervals(title, drawn, lambda value: words.number(value, 2)),
-        "tables": [(title, rows) for title, rows in tables if rows and len(found.cohort)],
-        "warnings": warnings(found),
-        "notes": notes(found),
+        "tables": trials.tables(found, words),
+        "warnings": trials.warnings(found, words),
+        "notes": trials.notes(found, words),
         "exposed": len(found.cohort),
         "mature": found.cohort.mature,
     }

@@ -36,7 +36,7 @@ def show(desk: Desk, ask: Ask) -> Shown:
         "cards": _cards(found, ask.words, kpis.main_outcome(desk.live.playbook)),
         "uplift": _uplift(compared, ask.words),
         "cut": cut,
-        "moment": now,
+        "moment": found[-1].end,
     }
     return Shown(template="overview.html", values=values, at=kept.at)
 
@@ -47,7 +47,9 @@ def _read(desk: Desk, now: float) -> tuple[list[Period], bool]:
     touched = newest_touchpoints(desk.store, until=now, longest=now - drawn.since, most=_MOST_TOUCHPOINTS)
     frames = kpis.drawn_frame(drawn.rows, playbook), kpis.touched_frame(touched.rows, playbook)
     since = max(drawn.since, touched.since)
-    weeks = kpis.periods(*frames, playbook, since=since, until=now)
+    begun = drawn.rows[0].decided_at if drawn.rows else now
+    until = kpis.last_midnight(now, begun, playbook.spec.timezone)
+    weeks = kpis.periods(*frames, playbook, since=since, until=until)
     first = next((i for i, week in enumerate(weeks) if week.decisions), len(weeks) - 1)
     return weeks[first:], drawn.cut or touched.cut
 
@@ -100,7 +102,7 @@ def _cards(found: list[Period], words: Words, outcome: str) -> list[dict[str, An
         ),
         (
             words("NPS"),
-            words("Promoters less detractors, from −100 to 100, with 95 % interval"),
+            words("Promoters less detractors, from −100 to 100"),
             lambda p: p.nps,
             whole,
         ),
@@ -140,6 +142,9 @@ def _card(
         "title": title,
         "text": text,
         "value": None if last.value is None else say(last.value),
+        "interval": ""
+        if last.low is None or last.high is None
+        else words("{low} to {high}", low=say(last.low), high=say(last.high)),
         "change": None if change is None else _signed(change, say, words),
         "chart": line(title, points, say) if sum(p.value is not None for p in points) > 1 else "",
         "rows": [
@@ -189,7 +194,7 @@ def _uplift(compared: Report | str, words: Words) -> Mapping[str, Any]:
         for name, g in compared.groups.items()
         if g.customers
     ]
-    title = words("Difference in net reward per customer, with 95 % intervals")
+    title = words("Difference in net reward per customer, with 95% intervals")
     return {
         "said": None,
         "rows": rows,
@@ -197,6 +202,8 @@ def _uplift(compared: Report | str, words: Words) -> Mapping[str, Any]:
         "chart": intervals(title, drawn, words.money),
         "headline": headline,
         "since": compared.since,
+        "recent": words.number(compared.recent) if compared.recent else None,
+        "window": words.time(compared.window),
     }
 
 

@@ -20,7 +20,6 @@ MOST = 10_000
 _FRESH = 300.0
 _MOST_CHANGES = 200
 _MOST_LETTERS = 300_000
-_DAY, _HOUR = 86_400.0, 3_600.0
 
 
 def show(desk: Desk, ask: Ask) -> Shown:
@@ -29,7 +28,6 @@ def show(desk: Desk, ask: Ask) -> Shown:
         "spec": present.spec,
         "version": present.version,
         "text": present.text,
-        "length": _length,
         "errors": [],
         "effect": None,
         "most": MOST,
@@ -81,13 +79,3 @@ def _told(found: Effect, words: Words) -> dict[str, Any]:
         "share": found.refused / found.contacts if found.contacts else None,
         "unknown": sorted(found.unknown),
     }
-
-
-def _length(seconds: float | None) -> str:
-    """`7 d`, `36 h`, as the playbook writes it; "" for none."""
-    if seconds is None:
-        return ""
-    days, hours = seconds / _DAY, seconds / _HOUR
-    if days >= 1 and days == int(days):
-        return f"{int(days)}d"
-    return f"{hours:g}h" if hours >= 1 else f"{seconds / 60:g}m"

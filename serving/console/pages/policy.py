@@ -18,6 +18,17 @@ from serving.standing import serving_now
 _FRESH, _AUDIT, _ATTEMPTS = 10.0, 25, 8
 _WATCHED = ("reward", "value_calibration", "calibration", "entropy", "no_good_arm")
 _REPORTS = 60
+CHECKS = {
+    "psi": "spread of a feature",
+    "missing": "missing values",
+    "entropy": "evenness of the odds",
+    "reward": "reward",
+    "calibration": "calibration of a score",
+    "value_calibration": "calibration of the value",
+    "no_good_arm": "no good arm",
+    "starved": "draws of an arm",
+    "outcomes": "outcomes",
+}
 
 
 def show(desk: Desk, ask: Ask) -> Shown:
@@ -27,13 +38,26 @@ def show(desk: Desk, ask: Ask) -> Shown:
     values = {
         "serves": serving_now(desk.live, None if math.isnan(now) else now),
         "fallback": desk.live.fallback,
+        "refused": desk.live.refused,
         "audit": [_entry(publication) for publication in reversed(audit[-_AUDIT:])],
         "health": health[-1] if health else None,
         "breached": [c for c in health[-1]["checks"] if c["breached"]] if health else [],
-        "kinds": _kinds(health[-1]["checks"]) if health else [],
+        "kinds": _kinds(health[-1]["checks"], ask.words) if health else [],
         "charts": _charts(health, ask.words),
         "attempts": [_attempt(note) for note in reversed(attempts)],
         "quarantines": quarantines,
+        "check_names": CHECKS,
+        "guardrails": [
+            (
+                rail.name,
+                rail.count,
+                ask.words.time(rail.within),
+                ask.words.percent(rail.most),
+                ask.words.percent(rail.rise),
+            )
+            for rail in desk.live.playbook.spec.promotion.guardrails
+        ],
+        "ramp": desk.live.playbook.spec.promotion.ramp,
     }
     return Shown(template="policy.html", values=values, at=kept.at)
 
@@ -56,11 +80,14 @@ def _last(store: Store, kind: str, most: int) -> list[NoteRow]:
     return found
 
 
-def _kinds(checks: list[Any]) -> list[tuple[str, int, int]]:
+def _kinds(checks: list[Any], words: Words) -> list[tuple[str, int, int]]:
     """Check → how many were made, how many are out of bounds."""
     names = dict.fromkeys(check["name"] for check in checks)
     of = {name: [check for check in checks if check["name"] == name] for name in names}
-    return [(name, len(found), sum(check["breached"] for check in found)) for name, found in of.items()]
+    return [
+        (words(CHECKS.get(name, name)), len(found), sum(check["breached"] for check in found))
+        for name, found in of.items()
+    ]
 
 
 def _entry(publication: Any) -> dict[str, Any]:
@@ -98,7 +125,8 @@ def _charts(health: list[Any], words: Words) -> list[dict[str, Any]]:
     for report in health:
         for check in report["checks"]:
             if check["name"] in _WATCHED and check["threshold"] > 0:
-                name = " ".join(part for part in (check["name"], check["subject"]) if part)
+                kind = words(CHECKS[check["name"]])
+                name = f"{kind}: {check['subject']}" if check["subject"] else kind
                 series.setdefault(name, []).append((report["as_of"], check["value"] / check["threshold"]))
     charts = []
     for name, found in series.items():
