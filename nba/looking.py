@@ -240,10 +240,10 @@ class _Looking:
         self._memory = Memory.of(self._session, self._customer)
 
     def _forget(self) -> None:
-        """Conditions that the playbook no longer has."""
-        for kept in (self._memory.held, self._memory.times):
-            for key in kept.keys() - self._what.conditions.keys():
-                del kept[key]
+        """Whether conditions held that the playbook no longer has. How often they went off stays: should they
+        come back, as with a change that is undone, the next time must not pass for an earlier one."""
+        for key in self._memory.held.keys() - self._what.conditions.keys():
+            del self._memory.held[key]
 
 
 def _key(name: str, rule: str) -> str:

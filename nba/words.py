@@ -22,7 +22,8 @@ from nba.playbook.declaration import Feature
 from nba.playbook.feedback import LONGEST_TEXT, Survey
 from nba.stores.ports import CustomerRow
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
 
 
 def hear(
@@ -82,8 +83,16 @@ def address_name(playbook: Playbook) -> str | None:
 
 
 def _is_address(value: Scalar) -> bool:
-    """Whether a server may be asked about it; only sending shows whether there is such a mailbox."""
-    return isinstance(value, str) and len(value) <= 254 and _ADDRESS.fullmatch(value) is not None
+    """Whether a server may be asked about it; only sending shows whether there is such a mailbox.
+
+    What a header would take for an encoded word is none: it could hold other addresses.
+    """
+    return (
+        isinstance(value, str)
+        and len(value) <= 254
+        and "=?" not in value
+        and _ADDRESS.fullmatch(value) is not None
+    )
 
 
 def answer(playbook: Playbook, survey: Survey, value: float) -> None:

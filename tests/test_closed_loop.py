@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from nba.cli import build
 from nba.journey.closed_loop import Share, by_rule, figures, settled_within, won_back
+from nba.playbook.feedback import Feedback, Scale
 from nba.stores.open import open_store
 from nba.tickets import TicketRow
 from tests.service.business import HOUR, NOON, Business, event
@@ -73,7 +74,15 @@ def test_won_back_is_who_is_no_detractor_in_the_next_answer() -> None:
         ("c", 5.0, 10.0),
         ("e", 20.0, 10.0), ("f", 20.0, 10.0),
     ]  # fmt: skip
-    assert won_back(rows, answers) == Share(part=1, whole=2)
+    assert won_back(rows, answers, Feedback().nps, {}) == Share(part=1, whole=2)
+    strict = Scale(lowest=0, highest=10, unhappy=7, happy=9)
+    assert won_back(rows, answers, strict, {}) == Share(part=0, whole=2)
+
+
+def test_who_answers_again_under_another_of_their_ids_was_won_back() -> None:
+    """Answers are read under the person, tickets stand under the customer."""
+    rows, people = [ticket("t", surrogate="web", opened_at=10.0)], {"web": "app", "app": "app"}
+    assert won_back(rows, [("app", 20.0, 9.0)], Feedback().nps, people) == Share(part=1, whole=1)
 
 
 def test_rules_stand_by_themselves() -> None:

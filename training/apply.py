@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import polars as pl
@@ -99,10 +100,17 @@ def _bring_in(
         _add_states(playbook, packed, events, list(rows.values()))
         unusable = _hear_words(playbook, events, rows)
         transaction.save_customers(list(rows.values()))
+        _look_again(transaction, rows)
     for part in parts:
         if part != IDENTIFY:
             transaction.mark_applied(f"{_name(file)}#{part}")
     return _Done(brought=parts, customers=set(rows), events=events, unusable=unusable)
+
+
+def _look_again(transaction: Transaction, rows: Mapping[str, CustomerRow]) -> None:
+    """Triggers look at these soon: who was missed and came back can be missed again."""
+    known = transaction.watches([row.surrogate for row in rows.values()])
+    transaction.save_watches([replace(watch, due_at=-inf) for watch in known.values()])
 
 
 def _name(file: Path) -> str:

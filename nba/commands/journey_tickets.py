@@ -6,11 +6,12 @@ import json
 import time
 from contextlib import closing
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nba.commands.options import JsonFile, StoreUrl, console, epoch, existing_store
+from nba.commands.options import JsonFile, Playbook, StoreUrl, console, epoch, existing_store
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +26,7 @@ _HOUR = 3_600.0
 
 def tickets(
     since: Annotated[str | None, typer.Option(help="ISO 8601; only tickets opened from then on.")] = None,
+    playbook: Playbook = Path("playbook.yaml"),
     store: StoreUrl = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -33,7 +35,10 @@ def tickets(
     On the request clock now is the store's latest moment.
     """
     from nba.journey.closed_loop import by_rule, figures, won_back
+    from nba.playbook.compile import load
+    from nba.playbook.feedback import Feedback
 
+    scale = (load(playbook).spec.feedback if playbook.exists() else Feedback()).nps
     start = -inf if since is None else epoch("since", since)
     with closing(existing_store(store)) as opened:
         now = time.time() if opened.clock == "live" else opened.latest()
@@ -44,9 +49,11 @@ def tickets(
             for t in chunk
             if t.type == "nps"
         ]
+        people = opened.people()
     if not rows:
         console().print("no ticket was opened", markup=False, highlight=False)
-    found, back = {**by_rule(rows, now), "all": figures(rows, now)}, won_back(rows, answers)
+    found = {**by_rule(rows, now), "all": figures(rows, now)}
+    back = won_back(rows, answers, scale, people)
     if rows:
         console().print(_table(found))
         told = f"{back.part:,} of {back.whole:,} detractors who answered again were won back{_interval(back)}"

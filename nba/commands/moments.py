@@ -60,7 +60,9 @@ def needed(store: Store, text: str | None, playbook: Playbook) -> float:
     if text is not None:
         return asked(store, text, playbook)
     if store.clock == "request":
-        raise InvalidInput.of("as-of", "is needed: this store lives on the request clock")
+        latest = store.latest()
+        told = f"; its latest moment is {timestamp(math.floor(latest))}" if math.isfinite(latest) else ""
+        raise InvalidInput.of("as-of", f"is needed: this store lives on the request clock{told}")
     return time.time()
 
 

@@ -3,8 +3,8 @@
     in time     settled by the due time, of those of which that is known: settled, or past it and still open
     time        the product-limit estimate over all tickets, Kaplan & Meier (1958): one that is still open
                 has taken at least so long. Leaving the open ones out would leave out the slow ones.
-    won back    of the customers whose nps answer opened a ticket and who answered again after it opened,
-                those whose next answer is 7 or more
+    won back    of the persons whose nps answer opened a ticket and who answered again after it opened,
+                those whose next answer is above what the playbook calls unhappy
 
 Shares have Wilson's interval (1927) at 95 %. Pure functions over rows; knows no store.
 """
@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from nba.playbook.feedback import Scale
 from nba.tickets import TicketRow
 
-NO_DETRACTOR = 7.0  # of 10: passive or better
 _Z = 1.959963984540054
 
 
@@ -102,18 +102,26 @@ def by_rule(tickets: Iterable[TicketRow], now: float) -> Mapping[str, Figures]:
     return {rule: figures(groups[rule], now) for rule in sorted(groups)}
 
 
-def won_back(tickets: Iterable[TicketRow], answers: Iterable[tuple[str, float, float]]) -> Share:
+def won_back(
+    tickets: Iterable[TicketRow],
+    answers: Iterable[tuple[str, float, float]],
+    scale: Scale,
+    people: Mapping[str, str],
+) -> Share:
     """Detractors who answered again, and those of them who are none any more.
 
     Args:
-        answers: (surrogate, epoch seconds, score) of nps answers, in any order.
+        answers: (surrogate of the person, epoch seconds, score) of nps answers, in any order.
+        scale: who answers at most its `unhappy` is a detractor.
+        people: surrogate → person, of who is linked; tickets stand under the customer's own.
     """
     opened: dict[str, float] = {}
     for ticket in tickets:
         if ticket.event_type == "nps":
-            opened[ticket.surrogate] = min(ticket.opened_at, opened.get(ticket.surrogate, ticket.opened_at))
+            who = people.get(ticket.surrogate, ticket.surrogate)
+            opened[who] = min(ticket.opened_at, opened.get(who, ticket.opened_at))
     again: dict[str, tuple[float, float]] = {}
     for surrogate, at, score in answers:
         if surrogate in opened and at > opened[surrogate]:
             again[surrogate] = min((at, score), again.get(surrogate, (at, score)))
-    return Share(part=sum(score >= NO_DETRACTOR for _, score in again.values()), whole=len(again))
+    return Share(part=sum(score > scale.unhappy for _, score in again.values()), whole=len(again))

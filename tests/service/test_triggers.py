@@ -141,6 +141,22 @@ def test_a_condition_is_ready_again_when_until_has_held() -> None:
     assert [day for day, times in fired.items() if times] == [0, 9]  # at 2 it was not ready yet
 
 
+def test_a_condition_that_was_changed_and_changed_back_goes_off_again() -> None:
+    """Its decisions are told apart by how often it has gone off, which a change of the rule does not undo."""
+    rule, other = (f"  away: {{when: 'days_since_visit > {days}', silence: true}}" for days in (3, 5))
+    ours = business(rule)
+    ours.report(event("c", "visit", NOON))
+    assert look(ours, NOON) + look(ours, NOON + 4 * DAY) == 1
+    changed = Business.of(f"{OPEN}\ntriggers:\n{other}", ours.store)
+    assert look(changed, NOON + 5 * DAY) == 0
+    changed.report(event("c", "visit", NOON + 5 * DAY))
+    look(changed, NOON + 5 * DAY)
+    again = Business.of(f"{OPEN}\ntriggers:\n{rule}", ours.store)
+    assert look(again, NOON + 6 * DAY) == 0
+    assert look(again, NOON + 9 * DAY) == 1
+    assert len(pushed(again)) == 2
+
+
 def test_what_was_true_before_it_was_watched_is_no_edge() -> None:
     ours = business('  often: {when: "visit_total > 0", silence: true}')
     ours.report(event("old", "visit", NOON), event("new", "visit", NOON + 2 * HOUR))

@@ -24,6 +24,7 @@ from nba.stores.memory import MemoryStore, MemoryTransaction
 from nba.stores.open import open_store
 from nba.stores.ports import CustomerRow, Store
 from tests.service.business import DAY, NOON, OPEN, Business, event
+from tests.serving.test_sweeping import sweeper
 from training.apply import Applied, apply_history
 
 PLAYBOOK = parse(OPEN)
@@ -173,3 +174,18 @@ def test_a_history_is_readable_under_a_playbook_that_comes_later(tmp_path: Path)
     business.decide("c0", id="d", now=NOON)
     features = business.trace("d")["trace"]["features"]
     assert [features[f"{name}_total"] for name in ("opened", "purchase", "visit")] == [1.0, 1.0, 1.0]
+
+
+def test_who_comes_back_by_a_file_can_be_missed_again(tmp_path: Path) -> None:
+    """An absence that was told has no next look of its own: the file has to bring one about."""
+    quiet = f"{OPEN}\ntriggers:\n  quiet: {{absence: {{of: visit, for: 14d}}, silence: true}}\n"
+    store, at = MemoryStore("request"), [NOON + 14 * DAY]
+    Business.of(quiet, store).report(event("c0", "visit", NOON))
+    one = sweeper(store, quiet, at)
+    assert one.once() == (1, 1)
+    write(tmp_path, [event("c0", "visit", NOON + 15 * DAY, id="file-1")], "one")
+    apply_history(store, parse(quiet), tmp_path)
+    at[0] = NOON + 16 * DAY
+    assert one.once() == (1, 0)
+    at[0] = NOON + 29 * DAY
+    assert one.once() == (1, 1)

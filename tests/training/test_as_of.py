@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nba.cli import GROUP, build
-from nba.commands.moments import asked
+from nba.commands.moments import asked, needed
 from nba.errors import InvalidInput
 from nba.features import history
 from nba.model import timestamp
@@ -113,6 +113,13 @@ def test_on_the_request_clock_the_last_windows_may_be_said_to_be_over(folders: d
         with pytest.raises(InvalidInput, match=f"must be {timestamp(limit)} or earlier"):
             asked(store, str(timestamp(limit + 1)), book)
         assert asked(store, str(timestamp(limit + DAY)), book, known=NOON + 2 * DAY) == limit + DAY
+
+
+def test_where_it_is_needed_the_latest_moment_is_told(folders: dict[Clock, Path]) -> None:
+    with closing(open_store(f"sqlite:///{folders['request']}/nba.db")) as store:
+        latest = timestamp(store.latest() // 1)
+        with pytest.raises(InvalidInput, match=f"as-of: is needed.*its latest moment is {latest}"):
+            needed(store, None, parse(TEXT))
 
 
 def test_on_the_live_clock_now_is_the_last_moment(folders: dict[Clock, Path]) -> None:

@@ -60,7 +60,10 @@ def _check(source: Source, columns: Sequence[str], origin: str) -> None:
     if twice:
         raise InvalidInput.of("query", f"names the column {twice[0]!r} twice; give it another with AS")
     if source.id is None:
-        detail = "is needed: rows of a query have no place to tell them by; select a column of ids"
+        detail = (
+            "is needed: rows of a query have no place to tell them by; select a column of ids, and name it "
+            "in a mapping (--mapping FILE) where it is called otherwise"
+        )
         raise InvalidInput.of("event_id", detail, source=origin)
     check_columns(origin, source, columns)
 

@@ -188,7 +188,21 @@ def test_the_address_stands_with_the_customer_and_nowhere_else(box: Mailbox) -> 
     assert customer.attributes["email_address"][0] == ADDRESS
 
 
-@pytest.mark.parametrize("address", ["ada", "ada@", "a b@c.d", "a@b\nBcc: x@y.z", "x@y>", "", 3.0])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada",
+        "ada@",
+        "a b@c.d",
+        "a@b\nBcc: x@y.z",
+        "x@y>",
+        "",
+        3.0,
+        "a@..",
+        "a@-b",
+        "=?utf-8?q?x=40y.z=2C?=@c.d",
+    ],
+)
 def test_an_address_that_is_none_is_rejected(box: Mailbox, address: Any) -> None:
     shop = Shop(box)
     told = event("c-9", "profile", None, properties={"email_address": address})

@@ -83,6 +83,11 @@ def test_a_query_that_is_wrong_is_told_and_changes_nothing(shop: str, query: str
     assert "accepted 2" in run("--from-db", shop, "--query", SELECT, "--mapping", "m.yaml").stdout
 
 
+def test_rows_without_an_id_are_told_how_to_name_the_column_that_is_one(shop: str) -> None:
+    with pytest.raises(InvalidInput, match=r"event_id: is needed.*--mapping FILE"):
+        run("--from-db", shop, "--query", SELECT)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
