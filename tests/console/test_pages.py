@@ -182,6 +182,7 @@ def test_static_files_are_those_of_the_table(open_console: httpx.Client) -> None
 def test_a_customer_s_page_has_all_that_happened_once(open_console: httpx.Client) -> None:
     answer = open_console.get("/console/customers/c-1")
     told = text_of(answer)
+    assert re.search(rf"visit {WEEKS} \d+ ", told)
     for expected in ("marketing, all channels: granted", "visit · web", "drawn at", "Stage: "):
         assert expected in told
     assert told.count(SCRIPT) == WEEKS

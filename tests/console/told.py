@@ -67,6 +67,7 @@ _NAMES = (
     "outcome",
     "broken",
 )
+_OF_REQUESTS = {"must be a JSON object", "is missing", "there is no such field"}  # no page has a JSON body
 _SENTENCE = re.compile(r"[A-Za-z]{2,}[,;:]? (\{\d\} )?[a-z]{2,}")
 
 
@@ -79,7 +80,7 @@ def sentences() -> set[str]:
             found |= {
                 text for text in _of_module(ast.parse(file.read_text("utf-8"))) if _SENTENCE.search(text)
             }
-    return {text for text in found - texts() if not text.startswith(("<", "--"))}
+    return {text for text in found - texts() - _OF_REQUESTS if not text.startswith(("<", "--"))}
 
 
 def _files(path: Path) -> list[Path]:
