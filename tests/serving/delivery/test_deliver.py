@@ -122,19 +122,28 @@ def nba(*arguments: str) -> str:
     return result.output
 
 
-def test_dead_letters_are_listed_and_sent_again(
+def test_what_is_tried_again_is_no_dead_letter_and_is_told(
     folder: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(folder, 2).close()
+    (folder / "playbook.yaml").write_text(PLAYBOOK.replace("pause: 0.05s", "pause: 1h"))
+    filled(folder, 1).close()
     monkeypatch.chdir(folder)
     receiver.moods = {"m-0": "refuses"}
     nba("deliver", "--once")
-    time.sleep(0.1)
     assert "it answered 422" in nba("outbox", "list", "--waiting")
     assert nba("outbox", "list") == (
         "there are no dead letters\n"
         "1 more have failed and are tried again by themselves: nba outbox list --waiting\n"
     )
+
+
+def test_dead_letters_are_listed_and_sent_again(
+    folder: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "playbook.yaml").write_text(PLAYBOOK.replace("tries: 2", "tries: 1"))
+    filled(folder, 2).close()
+    monkeypatch.chdir(folder)
+    receiver.moods = {"m-0": "refuses"}
     nba("deliver", "--once")
     assert "ticket.opened" in nba("outbox", "list")
     receiver.moods = {}
