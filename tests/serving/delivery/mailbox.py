@@ -1,8 +1,9 @@
-"""A real SMTP server of a few lines: takes messages, refuses recipients, is busy, or hangs."""
+"""A real SMTP server of a few lines: takes messages, refuses recipients, is busy, or hangs; with STARTTLS."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,13 @@ Mood = Literal["takes", "refuses", "busy", "hangs", "spam"]
 
 
 class Mailbox:
-    """Notes the messages that it took and the recipients it was asked for."""
+    """Notes the messages that it took and the recipients it was asked for.
 
-    def __init__(self) -> None:
+    With a `certificate` it offers STARTTLS, and takes nothing before it.
+    """
+
+    def __init__(self, certificate: ssl.SSLContext | None = None) -> None:
+        self._certificate = certificate
         self.mood: Mood = "takes"
         self.taken: list[EmailMessage] = []
         self.asked: list[str] = []
@@ -47,8 +52,22 @@ class Mailbox:
         if self.mood == "hangs":
             await asyncio.sleep(30)
         writer.write(b"421 busy\r\n" if self.mood == "busy" else b"220 here\r\n")
+        shut = self._certificate is not None
         while line := await reader.readline():
             word = line.split(b" ")[0].strip().upper()
+            if word == b"STARTTLS" and self._certificate is not None:
+                writer.write(b"220 go on\r\n")
+                try:
+                    await writer.start_tls(self._certificate)
+                except (ssl.SSLError, ConnectionError):  # the other side does not trust it
+                    return
+                shut = False
+                continue
+            if shut:
+                writer.write(
+                    b"250-here\r\n250 STARTTLS\r\n" if word == b"EHLO" else b"530 not in the open\r\n"
+                )
+                continue
             if word == b"DATA":
                 writer.write(b"354 go on\r\n")
                 lines = []
@@ -72,8 +91,8 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
-    one = Mailbox()
+def mailbox(certificate: ssl.SSLContext | None = None) -> Iterator[Mailbox]:
+    one = Mailbox(certificate)
     try:
         yield one
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from serving.delivery.figures import Figures
 from serving.delivery.smtp import Server, SmtpTarget
 from serving.delivery.wiring import targets
 from tests.service.business import HOUR, NOON, OPEN, SECRET, Business, consents, event, outcome
+from tests.serving.delivery.certificate import certificate
 from tests.serving.delivery.mailbox import Mailbox, mailbox
 
 MAILED = (
@@ -46,13 +48,16 @@ def box() -> Iterator[Mailbox]:
 class Shop:
     """A business whose decisions go out by e-mail, and the courier that sends them."""
 
-    def __init__(self, box: Mailbox, address: str | None = ADDRESS, **retries: Any) -> None:
+    def __init__(
+        self, box: Mailbox, address: str | None = ADDRESS, encryption: str = "none", **retries: Any
+    ) -> None:
         self.business = Business.of(MAILED, MemoryStore("live", secret=SECRET))
         self.now = NOON
         book = self.business.live.current.playbook
         settings = book.spec.deliver.smtp
         assert settings is not None
-        settings = settings.model_copy(update={"retries": settings.retries.model_copy(update=retries)})
+        retries = {"retries": settings.retries.model_copy(update=retries)}
+        settings = settings.model_copy(update={"encryption": encryption, **retries})
         target = SmtpTarget(
             settings,
             server=Server.of(box.url),
@@ -100,6 +105,39 @@ def test_a_decided_contact_is_written_by_its_template_and_sent(box: Mailbox) -> 
     assert mail["Message-ID"] == f"<{decision_id}@nba>"
     shop.run()
     assert len(box.taken) == 1
+
+
+def test_the_address_may_have_been_told_under_another_id_of_the_person(box: Mailbox) -> None:
+    shop = Shop(box, address=None)
+    same = {"kind": "email_hash", "value": "9f86"}
+    shop.business.report(
+        event("c-2", "profile", None, properties={"email_address": ADDRESS}),
+        *(event(c, "identify", None, properties=same) for c in ("c-1", "c-2")),
+    )
+    shop.decide("now")
+    shop.run()
+    assert [mail["To"] for mail in box.taken] == [ADDRESS]
+
+
+def test_mail_is_encrypted_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, trusted = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with mailbox(shown) as box:
+        shop = Shop(box, encryption="starttls")
+        shop.decide("now")
+        shop.run()
+        assert [mail["To"] for mail in box.taken] == [ADDRESS]
+
+
+@pytest.mark.parametrize("why", ["no encryption is offered", "the certificate is nobody's"])
+def test_nothing_is_sent_in_the_open_where_encryption_is_asked_for(why: str, tmp_path: Path) -> None:
+    shown, _ = certificate(tmp_path)
+    with mailbox(None if why == "no encryption is offered" else shown) as box:
+        shop = Shop(box, encryption="starttls")
+        shop.decide("now")
+        shop.run()
+        assert (box.asked, box.taken) == ([], [])
+        assert max(one.tries for one in shop.business.store.deliveries()) == 1
 
 
 def test_what_is_for_the_evening_is_sent_in_the_evening(box: Mailbox) -> None:
