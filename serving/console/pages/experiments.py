@@ -10,7 +10,7 @@ from experiments.report.experiment.show import unit
 from experiments.report.experiment.state import state_of
 from nba.errors import InvalidInput, NbaError, NotEnoughData, NotFound, TooLarge
 from nba.playbook.experiment import Experiment
-from serving.console import trials
+from serving.console import trial_tables, trials
 from serving.console.charts import intervals
 from serving.console.desk import Ask, Desk, Shown
 from serving.console.words import Words
@@ -78,7 +78,7 @@ def _values(found: Analysed, words: Words, desk: Desk) -> dict[str, Any]:
         "why": trials.why(found, words, money),
         "method": trials.METHODS[found.cohort.experiment.analysis.method],
         "chart": intervals(title, drawn, lambda value: words.number(value, 2)),
-        "tables": trials.tables(found, words),
+        "tables": trial_tables.tables(found, words),
         "warnings": trials.warnings(found, words),
         "notes": trials.notes(found, words),
         "exposed": len(found.cohort),
