@@ -175,7 +175,7 @@ def _after(table: Floats, enough: Bools) -> tuple[Floats, Floats]:
     hits, spared = table[..., _HITS], table[..., _UNITS] - table[..., _HITS]
     with np.errstate(invalid="ignore", divide="ignore"):
         overall = table[..., _WITHOUT].sum(axis=1) / spared.sum(axis=1)
-        mean = np.where(enough, table[..., _WITHOUT] / spared, overall[:, None])
+        mean = np.where(enough & (spared > 0), table[..., _WITHOUT] / spared, overall[:, None])
         as_far = (hits * mean).sum(axis=1) / hits.sum(axis=1)
         with_hit = table[..., _WITH].sum(axis=1) / hits.sum(axis=1)
     return np.where(hits.sum(axis=1) > 0, as_far, overall), with_hit

@@ -27,6 +27,7 @@ class Asked:
         level: of the intervals.
         currency: what values are counted in, where it is known.
         until: epoch seconds until which was watched; the last event by default.
+        ends: steps that journeys are for anyway, where no goal is given.
     """
 
     goal: str | None = None
@@ -37,6 +38,7 @@ class Asked:
     level: float = 0.95
     currency: str | None = None
     until: float | None = None
+    ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,7 +116,7 @@ def _map(
 
 
 def _pains(events: Events, asked: Asked, end: int) -> Pains:
-    found = pains(events, asked.goal, asked.patience, asked.level, end=end)
+    found = pains(events, asked.goal, asked.patience, asked.level, end=end, ends=asked.ends)
     in_currency = events.value is not None and asked.currency is not None
     return replace(found, unit=str(asked.currency)) if in_currency else found
 
@@ -144,6 +146,7 @@ def as_json(found: JourneyMap) -> dict[str, Any]:
         "level": found.pains.level,
         "pain_points": [_pain(pain) for pain in found.pains.points],
         "stops_not_judged": list(found.pains.unjudged),
+        "journeys_are_for": list(found.pains.ends),
         "bottlenecks": [_pain(pain) for pain in found.pains.bottlenecks],
     }
     if isinstance(found.funnel, Funnel):

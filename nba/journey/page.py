@@ -51,6 +51,7 @@ def sections(found: JourneyMap) -> list[str]:
         *_funnel(found.funnel),
         *_table("Where it hurts: steps where cases stop", *point_rows(found.pains), note=NO_CAUSE),
         *([f"<p>{plain(unjudged(found.pains))}</p>"] if found.pains.unjudged else []),
+        *([f"<p>{plain(ends(found.pains))}</p>"] if found.pains.ends else []),
         *_table("Where it waits: slow transitions", *wait_rows(found.pains)),
         *_table("Steps", *step_rows(found), cut=found.steps.height),
         *_table("Transitions", *edge_rows(found), cut=found.edges.height),
@@ -114,6 +115,13 @@ def unjudged(pains: Pains) -> str:
     """The steps of which nothing is said, and why."""
     names = ", ".join(pains.unjudged[:MOST_ROWS])
     return f"Not judged, since hardly a case goes on from there, so what that brings is not known: {names}"
+
+
+def ends(pains: Pains) -> str:
+    """The steps at which to end is no loss."""
+    return (
+        f"Not judged, since journeys are for it: {', '.join(pains.ends)}. With a goal the way there is judged"
+    )
 
 
 def wait_rows(pains: Pains) -> tuple[Cells, list[Cells]]:

@@ -11,6 +11,9 @@ to be won, the goal's own and those after it, are no part of this.
                  (value after quick ones as far in − after slow ones)
     waited       of a bottleneck: seconds of its slow crossings beyond its own median
 
+The steps that journeys are for anyway, `ends`, are not judged: to stop there is no loss. Along a transition
+that a case crosses again, what follows is counted until then, so that nothing is counted twice.
+
 Comparable are cases as far into their journey at the other steps; `nba.journey.excess` has the formula and
 how intervals are made. Those of one list hold together. Lost value is what goes along with stopping or
 waiting here; it claims no cause.
@@ -18,6 +21,7 @@ waiting here; it claims no cause.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,6 +75,7 @@ class Pains:
     Attributes:
         unit: what value is counted in.
         unjudged: steps where cases stop and so few go on that what going on is worth is not known.
+        ends: steps that are not judged since journeys are for them.
     """
 
     points: tuple[Pain, ...]
@@ -78,6 +83,7 @@ class Pains:
     unit: str
     level: float
     unjudged: tuple[str, ...]
+    ends: tuple[str, ...] = ()
 
 
 def pains(
@@ -87,6 +93,7 @@ def pains(
     level: float = 0.95,
     *,
     end: int | None = None,
+    ends: Sequence[str] = (),
 ) -> Pains:
     """Judge every step and transition that enough cases come by.
 
@@ -95,6 +102,8 @@ def pains(
         patience: seconds without an event after which a case has stopped; visits younger than that at the
             table's end are not yet known, and left out.
         end: microseconds since 1970 until which the table was watched; its last event by default.
+        ends: steps at which a journey may well stop, where no goal is given; those that are not there are
+            left out.
 
     Raises:
         InvalidInput: there is no such step, or patience or level is none.
@@ -106,13 +115,16 @@ def pains(
     after, open = _after(events, goal)
     known = open & _watched(events, patience, end)
     stops = events.gap >= (np.inf if patience is None else patience)
-    points, unjudged = _points(events, _units(events, known, events.step, stops, after), level)
+    well = () if goal is not None else tuple(step for step in events.steps if step in ends)
+    judged = known & ~np.isin(events.step, [events.steps.index(step) for step in well])
+    points, unjudged = _points(events, _units(events, judged, events.step, stops, after), level)
     return Pains(
         points=points,
         bottlenecks=_bottlenecks(events, known & ~events.last, after, level),
         unit=_unit(events, goal),
         level=level,
         unjudged=unjudged,
+        ends=well,
     )
 
 
@@ -184,7 +196,8 @@ def _bottlenecks(events: Events, rows: Bools, after: Floats, level: float) -> tu
     following = np.append(events.step[1:], 0)
     edges, place = np.unique(events.step * len(events.steps) + following, return_inverse=True)
     slow, beyond = _slow(place[rows], events.gap[rows])
-    units = _units(events, rows, place.astype(np.int64), np.zeros(len(events)), after)
+    until = _until_again(events, place, after)
+    units = _units(events, rows, place.astype(np.int64), np.zeros(len(events)), until)
     found = excesses(replace(units, hit=slow.astype(np.float64)), compare=False)
     waits = excesses(replace(units, hit=beyond), compare=False)
     if found is None or waits is None:
@@ -196,6 +209,17 @@ def _bottlenecks(events: Events, rows: Bools, after: Floats, level: float) -> tu
         start, goal = divmod(int(edges[found.place[i]]), len(events.steps))
         pains.append(_pain(found, i, events.steps[start], events.steps[goal], total, waited[i]))
     return tuple(sorted(pains, key=_worst))
+
+
+def _until_again(events: Events, place: Ints, after: Floats) -> Floats:
+    """(m,) the value after each crossing, up to the case's next one of the same transition."""
+    crossed = np.flatnonzero(~events.last)
+    by_place = crossed[np.lexsort((crossed, place[crossed], events.case[crossed]))]
+    now, again = by_place[:-1], by_place[1:]
+    same = (events.case[now] == events.case[again]) & (place[now] == place[again])
+    found = after.copy()
+    found[now[same]] -= after[again[same]]
+    return found
 
 
 def _worst(pain: Pain) -> tuple[float, float]:

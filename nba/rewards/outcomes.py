@@ -83,6 +83,15 @@ def worth(objectives: Objectives) -> pl.Expr:
     return total
 
 
+def main_outcome(objectives: Objectives) -> str:
+    """What a customer is won by: the first outcome that is worth its own amount, else the best one."""
+    outcomes = objectives.outcomes
+    amounts = [name for name, outcome in outcomes.items() if outcome.value == "amount"]
+    if amounts:
+        return amounts[0]
+    return max(outcomes, key=lambda name: float(outcomes[name].value) * outcomes[name].weight)
+
+
 def window_of(objectives: Objectives, type: str) -> float:
     """Seconds for which outcomes of a type count: their own, or the objectives'."""
     own = objectives.outcomes[type].window

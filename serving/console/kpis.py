@@ -23,7 +23,7 @@ import polars as pl
 from nba.journey.events import NO_STEPS
 from nba.playbook.arms import NO_CONTACT
 from nba.playbook.compile import Playbook
-from nba.rewards.reward import worth
+from nba.rewards.outcomes import main_outcome, worth
 from nba.stores.ports import DrawRow, TouchpointRow
 from serving.console.figure import Figure
 from serving.console.surveys import surveyed
@@ -47,15 +47,6 @@ class Period:
     pressure: Figure
     retention: Figure
     nps: Figure
-
-
-def main_outcome(playbook: Playbook) -> str:
-    """What a customer is won by: the first outcome that is worth its own amount, else the best one."""
-    outcomes = playbook.spec.objectives.outcomes
-    amounts = [name for name, outcome in outcomes.items() if outcome.value == "amount"]
-    if amounts:
-        return amounts[0]
-    return max(outcomes, key=lambda name: float(outcomes[name].value) * outcomes[name].weight)
 
 
 def drawn_frame(rows: Sequence[DrawRow], playbook: Playbook) -> pl.DataFrame:
@@ -111,7 +102,7 @@ def _period(
     first = decided.group_by("customer").agg(pl.col("at").min().alias("first"))
     theirs = happened.join(first, on="customer").filter(pl.col("at") >= pl.col("first"))
     customers = first.height
-    won = theirs.filter(pl.col("type") == main_outcome(playbook))["customer"].n_unique()
+    won = theirs.filter(pl.col("type") == main_outcome(playbook.spec.objectives))["customer"].n_unique()
     contacts = decided.filter(pl.col("arm") != NO_CONTACT).height
     net = float(theirs["worth"].sum()) - float(decided["cost"].sum())
     return Period(

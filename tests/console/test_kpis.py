@@ -7,6 +7,7 @@ import pytest
 
 from nba.playbook.compile import parse
 from nba.playbook.feedback import Feedback, Survey
+from nba.rewards.outcomes import main_outcome
 from serving.console import kpis
 from serving.console.kpis import WEEK
 from serving.console.surveys import surveyed
@@ -31,9 +32,9 @@ def last(of: pl.DataFrame, happened: pl.DataFrame) -> kpis.Period:
 
 
 def test_the_main_outcome_is_what_is_worth_its_amount_else_the_best() -> None:
-    assert kpis.main_outcome(sample()) == "purchase"
+    assert main_outcome(sample().spec.objectives) == "purchase"
     text = sample().text.replace("purchase: {value: amount}", "purchase: {value: 3}")
-    assert kpis.main_outcome(parse(text)) == "purchase"
+    assert main_outcome(parse(text).spec.objectives) == "purchase"
 
 
 def test_a_week_counts_customers_once_and_outcomes_after_their_decision_only() -> None:

@@ -116,6 +116,35 @@ def test_what_going_on_is_worth_is_asked_of_those_as_far_in_not_of_the_longest_j
     assert 0 < found["A"].lost.value <= 300 * 75.6
 
 
+def test_a_step_that_journeys_are_for_is_not_judged_and_told() -> None:
+    """Everybody ends at a purchase sooner or later; that is no loss, and says nothing of the other steps."""
+    rows: list[Row] = []
+    for i in range(200):
+        rows += [(f"c{i}", "B" if i % 2 else "A", 0)]
+        rows += [(f"c{i}", "Buy", 1)] if i % 4 else []
+    value = [10.0 if step == "Buy" else 0.0 for _, step, _ in rows]
+    found = pains(events(rows, value=value), ends=("Buy", "Subscribe"))
+    assert found.ends == ("Buy",)
+    assert "Buy" not in {*found.unjudged, *(p.start for p in found.points)}
+    assert {p.start: p.usual for p in found.points} == pytest.approx({"A": 0.0, "B": 50.0})
+    assert pains(events(rows, value=value), "Buy", ends=("Buy",)).ends == ()
+
+
+def test_what_follows_a_transition_is_counted_until_it_is_crossed_again() -> None:
+    """100 cases go A, Buy four times, a quarter of them slowly, which brings 1 less each time: 100 in all."""
+    rows: list[Row] = []
+    value: list[float] = []
+    for i in range(100):
+        for k in range(4):
+            slow = (i + k) % 4 == 0
+            rows += [(f"c{i}", "A", 1000 * k), (f"c{i}", "Buy", 1000 * k + (500 if slow else 1))]
+            value += [0.0, 0.0]
+            rows.append((f"c{i}", "Pay", 1000 * k + 600))
+            value.append(9.0 if slow else 10.0)
+    found = {(p.start, p.goal): p for p in pains(events(rows, value=value)).bottlenecks}
+    assert found["A", "Buy"].lost.value == pytest.approx(100.0)
+
+
 def test_few_cases_and_one_step_have_nothing_to_compare() -> None:
     for rows in ([("a", "A", 0)], [(f"c{i}", "A", 0) for i in range(100)]):
         found = pains(events(rows))

@@ -182,6 +182,7 @@ def _of_store(
     from nba.commands.moments import asked as asked_as_of
     from nba.features.history import history_files
     from nba.playbook.compile import load
+    from nba.rewards.outcomes import main_outcome
     from training.journey.table import Table
     from training.journey.touchpoints import journeys, of_history
     from training.served import bring_back
@@ -200,7 +201,9 @@ def _of_store(
                 bring_back(opened, recorded)  # who is one person, and who was erased
             frame = journeys(opened, book, by=by, since=start, until=until, split=split, recorded=recorded)
     currency = None if book is None else book.spec.currency
-    return Table(frame=frame, bad=0, notes=()), replace(asked, currency=currency, until=until)
+    ends = () if book is None else (main_outcome(book.spec.objectives),)
+    asked = replace(asked, currency=currency, until=until, ends=ends)
+    return Table(frame=frame, bad=0, notes=()), asked
 
 
 def _mapped(table: Table, asked: Asked, split: str | None, period: str) -> JourneyMap:

@@ -13,6 +13,7 @@ from nba.journey.map import JourneyMap
 from nba.journey.page import (
     NO_CAUSE,
     edge_rows,
+    ends,
     point_rows,
     step_rows,
     told,
@@ -55,6 +56,8 @@ def _pains(console: Console, found: JourneyMap) -> None:
         say(console, NO_CAUSE)
     if found.pains.unjudged:
         say(console, unjudged(found.pains))
+    if found.pains.ends:
+        say(console, ends(found.pains))
 
 
 def _table(console: Console, title: str, rows: Rows, most: int = _ROWS, of: int | None = None) -> None:

@@ -11,7 +11,7 @@ from nba.errors import NotEnoughData
 from nba.journey import picture
 from nba.journey.events import BECAUSE, NO_STEPS, Events
 from nba.journey.map import Asked, JourneyMap, draw_map
-from nba.rewards.reward import worth
+from nba.rewards.outcomes import main_outcome, worth
 from serving.console import mapped
 from serving.console.desk import Ask, Desk, Shown
 from serving.console.reading import DAY, newest_touchpoints
@@ -47,6 +47,7 @@ def _shown(found: JourneyMap, words: Words) -> dict[str, Any]:
 
 def _drawn(desk: Desk, now: float) -> JourneyMap | str:
     """The map, or why there is none."""
+    spec = desk.live.playbook.spec
     found = newest_touchpoints(desk.store, until=now, longest=_LONGEST, most=_MOST)
     rows = sorted(found.rows, key=lambda row: (row.occurred_at, row.type in BECAUSE))
     cells = [(r.surrogate, r.type, r.occurred_at, r.value) for r in rows if r.type not in NO_STEPS]
@@ -54,9 +55,10 @@ def _drawn(desk: Desk, now: float) -> JourneyMap | str:
         "case",
         step=pl.col("type"),
         time=(pl.col("at") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
-        value=worth(desk.live.playbook.spec.objectives),
+        value=worth(spec.objectives),
     )
     try:
-        return draw_map(Events.of(frame), Asked(currency=desk.live.playbook.spec.currency))
+        asked = Asked(currency=spec.currency, ends=(main_outcome(spec.objectives),))
+        return draw_map(Events.of(frame), asked)
     except NotEnoughData as error:
         return error.detail

@@ -10,6 +10,7 @@ from experiments.ab import Difference
 from experiments.report import Report, ab_report
 from experiments.report.customers import read_cohort
 from nba.errors import InvalidInput, NotEnoughData, TooLarge
+from nba.rewards.outcomes import main_outcome
 from serving.console import kpis
 from serving.console.charts import Point, intervals, line
 from serving.console.desk import Ask, Desk, Shown
@@ -33,7 +34,7 @@ def show(desk: Desk, ask: Ask) -> Shown:
     found, cut = kept.value
     compared = desk.kept("uplift", _UPLIFT_FRESH, lambda: compare(desk, now)).value
     values = {
-        "cards": _cards(found, ask.words, kpis.main_outcome(desk.live.playbook)),
+        "cards": _cards(found, ask.words, main_outcome(desk.live.playbook.spec.objectives)),
         "uplift": _uplift(compared, ask.words),
         "cut": cut,
         "moment": found[-1].end,
