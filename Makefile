@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?=
+SLOW ?= slow
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -22,7 +23,7 @@ test: $(READY) ## All tests but the slow ones
 	@$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(READY) ## The slow tests, among them ninety simulated days under nba learn
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(SLOW)"
 
 lint: $(READY) ## Format, style, types, arrows between folders
 	@$(BIN)/ruff format --check .

@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 
 
 @pytest.mark.slow
+@pytest.mark.quarter
 @pytest.mark.timeout(3_600)
 def test_a_quarter_runs_unattended_and_nothing_bad_comes_to_serve(tmp_path: Path) -> None:
     with _lived(tmp_path) as quarter:

@@ -15,7 +15,7 @@ import orjson
 import polars as pl
 
 from experiments.simulate import DAY, State, World, answers, complaints, day_start
-from training.demo.client import Client
+from training.demo.client import Client, report_all
 
 Item = dict[str, Any]
 COMPLAINT = "complaint"  # the rule of the playbook
@@ -52,7 +52,7 @@ class Care:
                 answers(self._world, state, day, self._seed),
             ]
         ).sort("occurred_at", "event_id")
-        client.report_all("/v1/events", "events", [_event(row) for row in spoken.iter_rows(named=True)])
+        report_all(client, "/v1/events", "events", [_event(row) for row in spoken.iter_rows(named=True)])
         told = (pl.col("type") == "ticket_opened") | (
             (pl.col("type") == "ticket_closed") & pl.col("customer_id").is_in(settled)
         )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Protocol
 
 import orjson
 
@@ -41,18 +42,6 @@ class Client:
             CallOperator: the server refused one, or is gone.
         """
         return self._call_all([("POST", path, body) for body in bodies], advance)
-
-    def report_all(self, path: str, kind: str, items: Sequence[object]) -> None:
-        """Post outcomes or events, `kind`, in bodies of at most a thousand.
-
-        Raises:
-            CallOperator: the server rejected one, or is gone.
-        """
-        bodies = [orjson.dumps({kind: items[i : i + MOST]}) for i in range(0, len(items), MOST)]
-        for answer in self.post_all(path, bodies):
-            rejected = orjson.loads(answer)["rejected"]
-            if rejected:
-                raise CallOperator(f"POST {path} rejected {len(rejected)}: {rejected[0]['detail']}")
 
     def patch_all(self, changes: Sequence[tuple[str, bytes]]) -> list[bytes]:
         """Patch each path with its body; the answers, in order. Raises CallOperator likewise."""
@@ -86,6 +75,25 @@ class Client:
     def close(self) -> None:
         for _ in range(self._connections):
             self._idle.get().close()
+
+
+class Posting(Protocol):
+    """What posts bodies, over HTTP or past it."""
+
+    def post_all(self, path: str, bodies: Sequence[bytes]) -> list[bytes]: ...
+
+
+def report_all(client: Posting, path: str, kind: str, items: Sequence[object]) -> None:
+    """Post outcomes or events, `kind`, in bodies of at most a thousand.
+
+    Raises:
+        CallOperator: the server rejected one, or is gone.
+    """
+    bodies = [orjson.dumps({kind: items[i : i + MOST]}) for i in range(0, len(items), MOST)]
+    for answer in client.post_all(path, bodies):
+        rejected = orjson.loads(answer)["rejected"]
+        if rejected:
+            raise CallOperator(f"POST {path} rejected {len(rejected)}: {rejected[0]['detail']}")
 
 
 def _again(connection: http.client.HTTPConnection, call: Call) -> bytes:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from experiments.simulate import NO_CONTACT, State, World, customer_ids, day_start, expected_reward
 from training.demo.care import Care
-from training.demo.client import Client
+from training.demo.client import Client, report_all
 from training.demo.past import contexts, revocations
 
 WEEK = 7
@@ -152,8 +152,8 @@ class Lives:
             {**_item("event_id", row), "properties": orjson.loads(row["properties"])}
             for row in revocations(touchpoints).iter_rows(named=True)
         ]
-        client.report_all("/v1/outcomes", "outcomes", outcomes)
-        client.report_all("/v1/events", "events", events)
+        report_all(client, "/v1/outcomes", "outcomes", outcomes)
+        report_all(client, "/v1/events", "events", events)
 
 
 def iso(moment: float) -> str:
