@@ -99,7 +99,7 @@ class Service:
             return [*self._attempt(commands, live, now)]
         except Retryable:
             raise
-        except Exception as error:
+        except Exception as error:  # a defect that one of them met; the others must not pay for it
             if len(commands) == 1:
                 return [error]
             middle = len(commands) // 2

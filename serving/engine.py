@@ -206,7 +206,7 @@ class Engine:
         started = perf_counter()
         try:
             results = self._service.handle(commands, self._clock())
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is counted, and raised to who asked
             self.metrics.failed(store=isinstance(error, StoreUnavailable))
             if isinstance(error, StoreUnavailable):
                 self._store_down = True

@@ -18,6 +18,7 @@ from experiments.simulate import day_start
 from experiments.tracking import Tracker
 from nba.artefacts import Artefacts
 from nba.errors import CallOperator
+from nba.playbook.compile import Playbook
 from nba.policies.artefact import unseal
 from nba.policies.policy import Policy
 from nba.policies.served import fallback
@@ -161,9 +162,8 @@ def _the_loop_ramped_freshened_and_retrained(quarter: Quarter) -> None:
     assert {"retrained", "ramped", "freshened"} <= told
 
 
-def _arms(book: object) -> list[tuple[str, str | None, str | None]]:
-    arms = book.arms  # type: ignore[attr-defined]
-    names = [name.split("/") for name in arms.names]
+def _arms(book: Playbook) -> list[tuple[str, str | None, str | None]]:
+    names = [name.split("/") for name in book.arms.names]
     return [(n[0], None, None) if len(n) == 1 else (n[0], n[1], n[2]) for n in names]
 
 
